@@ -1,0 +1,41 @@
+/*
+ * What every file of the module needs: httpd's and APR's types, the log id of
+ * a connection and a stream, asserts, and the only place where versions of
+ * httpd and nghttp2 are told apart.
+ *
+ * Knows nothing of the rest of the module. No state.
+ */
+#ifndef H2_BASE_H
+#define H2_BASE_H
+
+#include <apr.h>
+#include <apr_ring.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+extern module AP_MODULE_DECLARE_DATA http2_module;
+APLOG_USE_MODULE(http2);
+
+/* The format of every id in the logs: connection, then stream (0: all of it). */
+#define H2_ID_FMT "h2(%ld-%d): "
+
+/* Our own mistakes. The peer's mistakes are statuses, never asserts. */
+#define H2_ASSERT(exp) AP_DEBUG_ASSERT(exp)
+
+/* Bytes of the frame header, RFC 9113, 4.1. */
+#define H2_FRAME_HEADER_BYTES 9
+
+/* The client's connection preface, RFC 9113, 3.4. */
+#define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define H2_PREFACE_BYTES (sizeof(H2_PREFACE) - 1)
+
+/* Protocol names, RFC 9113, 3.1 and RFC 7540, 3.1. */
+#define H2_PROTOCOL_TLS "h2"
+#define H2_PROTOCOL_CLEAR "h2c"
+
+#endif /* H2_BASE_H */

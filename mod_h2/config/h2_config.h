@@ -1,0 +1,116 @@
+/*
+ * The values of our directives, merged for each vhost and for each directory.
+ *
+ * Owner: the configuration pool (the request's pool for what .htaccess adds).
+ * Written by one thread while httpd reads and checks its configuration, after
+ * that constant: every thread reads without a lock.
+ *
+ * The values of a server are complete from their creation: what no directive
+ * gave holds its default, and a set of bits knows what was given. Where the
+ * default depends on who asks, the field holds H2_CONFIG_UNSET and has a
+ * function below that must be used instead of it.
+ */
+#ifndef H2_CONFIG_H
+#define H2_CONFIG_H
+
+#include "base/h2_base.h"
+
+/* In a field whose default depends on the connection or on the vhost. */
+#define H2_CONFIG_UNSET (-1)
+
+/* The directives with a value in h2_server_conf; each is a bit of set_fields. */
+typedef enum {
+    H2_CONFIG_DIRECT,
+    H2_CONFIG_UPGRADE,
+    H2_CONFIG_MAX_SESSION_STREAMS,
+    H2_CONFIG_WINDOW,
+    H2_CONFIG_STREAM_MEM,
+    H2_CONFIG_MIN_WORKERS,
+    H2_CONFIG_MAX_WORKERS,
+    H2_CONFIG_WORKER_IDLE,
+    H2_CONFIG_MODERN_TLS_ONLY,
+    H2_CONFIG_TLS_WARM_UP,
+    H2_CONFIG_TLS_COOL_DOWN,
+    H2_CONFIG_PADDING,
+    H2_CONFIG_MAX_DATA_FRAME,
+    H2_CONFIG_OUTPUT_BUFFERING,
+    H2_CONFIG_STREAM_TIMEOUT
+} h2_config_field;
+
+#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_STREAM_TIMEOUT + 1)
+
+typedef struct h2_server_conf {
+    int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
+    int window_bytes;                  /* of a request's body, 1024 to 2^31-1 */
+    int is_window_set;                 /* boolean: H2WindowSize was given */
+    apr_size_t stream_mem_bytes;       /* of a response kept for a stream, 1024 to 2^31-1 */
+    int min_workers;                   /* threads of a child, 1 to 65535; 0: not given, derive it */
+    int max_workers;                   /* the same; not below min_workers where both were given */
+    apr_interval_time_t worker_idle;   /* usec, > 0: a thread above the minimum ends then */
+    int modern_tls_only;               /* boolean, see conn/h2_tls_policy.h */
+    apr_off_t tls_warm_up_bytes;       /* sent in small TLS records first; 0: none */
+    apr_interval_time_t tls_cool_down; /* usec idle until records are small again; 0: never */
+    int padding_bits;                  /* frames get 0 to 2^bits - 1 bytes of padding, 0 to 8 */
+    int max_data_frame_bytes;          /* payload of a DATA frame, to 2^24-1; 0: no limit of ours */
+    int direct;                        /* unset, 0 or 1: ask h2_config_is_direct() */
+    int upgrade;                       /* unset, 0 or 1: ask h2_config_is_upgrade() */
+    int output_buffering;              /* boolean: ask h2_config_is_output_buffering() */
+    apr_interval_time_t stream_timeout; /* usec or unset: ask h2_config_stream_timeout() */
+
+    unsigned set_fields; /* 1 << h2_config_field for each directive that was given */
+} h2_server_conf;
+
+/* What a directory says; where it is H2_CONFIG_UNSET the vhost's value holds. */
+typedef struct h2_dir_conf {
+    int upgrade;
+    int output_buffering;
+    apr_interval_time_t stream_timeout; /* usec */
+} h2_dir_conf;
+
+/* For the module record: */
+
+/* Gives a server's values, all of them defaults, in pool. */
+void *h2_config_create_server(apr_pool_t *pool, server_rec *s);
+
+/* Gives a vhost's values in pool: child's where given, else base's. Borrows both. */
+void *h2_config_merge_server(apr_pool_t *pool, void *base, void *child);
+
+/* Gives a directory's values in pool, all unset. dir may be NULL and is not kept. */
+void *h2_config_create_dir(apr_pool_t *pool, char *dir);
+
+/* Gives an inner directory's values in pool: child's where set, else base's. */
+void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child);
+
+/* Thread that reads the configuration: */
+
+/* Stores what a directive gave: value is in the units of the struct above, and
+ * the caller has checked its range. */
+void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value);
+
+/* Puts right what only several directives together can have wrong: where both
+ * were given and the minimum of workers is the larger one, it becomes the
+ * maximum too. Returns 1 if it changed something. */
+int h2_config_correct_workers(h2_server_conf *conf);
+
+/* Any thread, once the configuration is read: */
+
+/* The vhost's values: never NULL, borrowed from the configuration. */
+const h2_server_conf *h2_config_server(const server_rec *s);
+
+/* Is a new connection searched for the client's preface (RFC 9113, 3.3)? Unless
+ * given, in clear text only: over TLS, ALPN has decided. */
+int h2_config_is_direct(const server_rec *s, int is_tls);
+
+/* May r switch to HTTP/2 by "Upgrade: h2c" (RFC 7540, 3.2)? The directory's
+ * value, else the vhost's, else in clear text only. */
+int h2_config_is_upgrade(const request_rec *r, int is_tls);
+
+/* May what r's handler writes wait until there is enough for a frame, or must
+ * it be sent at once? The directory's value, else the vhost's, else 1. */
+int h2_config_is_output_buffering(const request_rec *r);
+
+/* How long r's stream may wait for its client, usec; 0: without end. The
+ * directory's value, else the vhost's, else the vhost's Timeout. */
+apr_interval_time_t h2_config_stream_timeout(const request_rec *r);
+
+#endif /* H2_CONFIG_H */

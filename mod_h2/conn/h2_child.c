@@ -1,0 +1,220 @@
+#include "conn/h2_child.h"
+
+#include <unistd.h>
+
+#include <apr_atomic.h>
+
+#include <ap_mpm.h>
+#include <http_core.h>
+#include <mpm_common.h>
+#include <nghttp2/nghttp2.h>
+#include <scoreboard.h>
+
+#include "config/h2_config.h"
+#include "conn/h2_turn.h"
+#include "request/h2_context.h"
+#include "request/h2_habits.h"
+
+/* How long the child's end waits for threads that are in a handler. */
+#define H2_STOP_USEC (3 * APR_USEC_PER_SEC)
+
+/* Of all threads, how many one connection may hold: no client takes them all. */
+#define H2_SHARE_DIVISOR 2
+
+static h2_child *child;
+
+h2_child *h2_child_get(void)
+{
+    return child;
+}
+
+static int core_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return (count < 1) ? 1 : (count > H2_CHILD_LOOPS_MAX) ? H2_CHILD_LOOPS_MAX : (int)count;
+}
+
+static int mpm_value(int code, int otherwise)
+{
+    int value = 0;
+
+    return (ap_mpm_query(code, &value) == APR_SUCCESS) ? value : otherwise;
+}
+
+void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax)
+{
+    const h2_server_conf *conf = h2_config_server(s);
+    int mpm_threads = mpm_value(AP_MPMQ_MAX_THREADS, 1);
+    int max = conf->max_workers;
+    int min = conf->min_workers;
+
+    if (max <= 0) {
+        /* As many as the MPM has, and half of that for what only waits. */
+        max = mpm_threads + mpm_threads / 2;
+        max = (max < min) ? min : (max < 4) ? 4 : max;
+    }
+    if (min <= 0) {
+        min = (max < mpm_threads) ? max : mpm_threads;
+    }
+    *pmin = min;
+    *pmax = max;
+}
+
+/* Slots of the scoreboard that the MPM does not use; else those it does. */
+static void find_slots(h2_workers_limits *limits)
+{
+    int used = mpm_value(AP_MPMQ_MAX_THREADS, 0);
+    int all = mpm_value(AP_MPMQ_HARD_LIMIT_THREADS, 0);
+
+    limits->first_slot = (all > used) ? used : 0;
+    limits->slot_count = (all > used) ? all - used : used;
+}
+
+static apr_status_t create_loops(h2_child *of)
+{
+    int i;
+    apr_status_t rv = APR_SUCCESS;
+
+    of->loop_count = core_count();
+    for (i = 0; i < of->loop_count && rv == APR_SUCCESS; ++i) {
+        rv = h2_loop_create(&of->loops[i], i, of->pool);
+    }
+    return rv;
+}
+
+static apr_status_t create_workers(h2_child *of, server_rec *s)
+{
+    h2_workers_limits limits;
+    int min, max;
+
+    h2_child_worker_limits(s, &min, &max);
+    find_slots(&limits);
+    /* Each loop's leader and its standby come on top, see h2_workers.h. */
+    limits.min_total = (h2_config_server(s)->min_workers > 0) ? min + of->loop_count
+                                                              : 2 * of->loop_count;
+    limits.max_total = max + 2 * of->loop_count;
+    limits.idle = h2_config_server(s)->worker_idle;
+    limits.loops = of->loops;
+    limits.loop_count = of->loop_count;
+    of->running_max = (max > H2_SHARE_DIVISOR) ? max / H2_SHARE_DIVISOR : 1;
+    return h2_workers_create(&of->workers, of->pool, &limits, h2_turn_main);
+}
+
+static void start_leaders(h2_child *of)
+{
+    int i;
+
+    for (i = 0; i < of->loop_count; ++i) {
+        h2_job job = {of->loops[i], NULL};
+
+        if (h2_workers_keep(of->workers)) {
+            h2_workers_use_kept(of->workers, job);
+        }
+    }
+}
+
+static void set_loops(h2_child *of, int is_stopping)
+{
+    int i;
+
+    for (i = 0; i < of->loop_count; ++i) {
+        h2_loop *loop = of->loops[i];
+
+        h2_loop_lock(loop);
+        loop->is_draining = 1;
+        loop->is_stopping = is_stopping;
+        h2_loop_ready_all(loop);
+        h2_loop_unlock(loop);
+    }
+}
+
+static apr_status_t stop_child(void *data)
+{
+    h2_child *of = data;
+
+    set_loops(of, 1);
+    if (of->watchdog) {
+        h2_watchdog_stop(of->watchdog);
+    }
+    h2_workers_stop(of->workers, H2_STOP_USEC);
+    child = NULL;
+    return APR_SUCCESS;
+}
+
+void h2_child_init(apr_pool_t *pool, server_rec *s)
+{
+    h2_child *created;
+    apr_status_t rv;
+
+    if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
+        return; /* said in post_config */
+    }
+    created = apr_pcalloc(pool, sizeof(*created));
+    created->is_async = mpm_value(AP_MPMQ_IS_ASYNC, 0);
+    rv = apr_pool_create(&created->pool, pool);
+    if (rv == APR_SUCCESS) {
+        rv = create_loops(created);
+    }
+    if (rv == APR_SUCCESS) {
+        h2_context_init(created->pool, created->loop_count);
+        h2_habits_init(created->pool, created->loop_count);
+        rv = create_workers(created, s);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = h2_watchdog_create(&created->watchdog, created->pool, created->workers,
+                                created->loops, created->loop_count);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     "cannot start: this child serves no HTTP/2");
+        return;
+    }
+    h2_workers_fill(created->workers);
+    start_leaders(created);
+    apr_pool_pre_cleanup_register(pool, created, stop_child);
+    child = created;
+}
+
+void h2_child_stopping(apr_pool_t *pool, int is_graceful)
+{
+    (void)pool;
+    if (child) {
+        set_loops(child, !is_graceful);
+    }
+}
+
+static int is_repeated_pass(server_rec *s)
+{
+    static const char key[] = "mod_h2_post_config";
+    void *seen;
+
+    apr_pool_userdata_get(&seen, key, s->process->pool);
+    apr_pool_userdata_setn("1", key, NULL, s->process->pool);
+    return seen != NULL;
+}
+
+int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    nghttp2_info *info = nghttp2_version(0);
+    apr_status_t rv;
+
+    (void)plog;
+    (void)ptemp;
+    rv = h2_session_module_init(pool);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "cannot use nghttp2");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!is_repeated_pass(s)) {
+        return OK;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(03090)
+                 "mod_http2 (v%s, feats=NONE, nghttp2 %s), initializing...", H2_VERSION,
+                 info ? info->version_str : "unknown");
+    if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "the MPM has no threads: HTTP/2 is not offered; use event or worker");
+    }
+    return OK;
+}

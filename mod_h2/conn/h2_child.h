@@ -1,0 +1,44 @@
+/*
+ * What a child process has of the module: its loops, its H2Workers and its
+ * watchdog. Created at child start, constant after it; one for each process.
+ */
+#ifndef H2_CHILD_H
+#define H2_CHILD_H
+
+#include "base/h2_base.h"
+#include "loop/h2_loop.h"
+#include "worker/h2_leader.h"
+#include "worker/h2_workers.h"
+
+/* More loops than this share one accept queue to no good. */
+#define H2_CHILD_LOOPS_MAX 16
+
+typedef struct h2_child {
+    /* Fixed. */
+    apr_pool_t *pool;
+    h2_loop *loops[H2_CHILD_LOOPS_MAX];
+    int loop_count;
+    h2_workers *workers;
+    h2_watchdog *watchdog;
+    int running_max;      /* threads that one connection may hold beside a leader */
+    int is_async;         /* the MPM lets us keep connections without a thread */
+
+    /* Any thread, atomically. */
+    volatile apr_uint32_t session_count; /* ever: spreads them over the loops */
+} h2_child;
+
+/* After the configuration was read: checks it, says hello. */
+int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* The hooks child_init and child_stopping. */
+void h2_child_init(apr_pool_t *pool, server_rec *s);
+void h2_child_stopping(apr_pool_t *pool, int is_graceful);
+
+/* This process's; NULL: it cannot serve HTTP/2. Any thread. */
+h2_child *h2_child_get(void);
+
+/* Threads that may run requests: fewest and most. Any thread, also before there
+ * are children. */
+void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax);
+
+#endif /* H2_CHILD_H */

@@ -1,0 +1,88 @@
+#include "conn/h2_closing.h"
+
+#include <http_connection.h>
+#include <http_core.h>
+
+/* How long we read away what a client sends after our end: closing a socket with
+ * unread bytes resets it, and the client loses what it has not read yet. */
+#define H2_LINGER_USEC (2 * APR_USEC_PER_SEC)
+
+/* The MPM's thread that has handed us the connection writes two more fields of
+ * it after our hook: the second has passed long before this has. */
+#define H2_BURY_USEC APR_USEC_PER_SEC
+
+/* worker MPM: its thread goes on with the connection, which it closes itself. */
+static void give_back(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+
+    h2_loop_remove(loop, &session->task);
+    ap_remove_output_filter(session->io.network);
+    apr_socket_timeout_set(session->io.socket, session->timeout);
+    session->c->current_thread = NULL;
+    if (session->io.is_broken) {
+        session->c->aborted = 1;
+    }
+    h2_session_destroy(session);
+    session->is_over = 1;
+    apr_thread_cond_signal(session->waiter);
+}
+
+/* event MPM: the socket goes now, the memory later. */
+static void close_socket(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+
+    h2_loop_watch(loop, &session->task, 0);
+    apr_socket_close(session->io.socket);
+    h2_session_destroy(session);
+    session->is_buried = 1;
+    h2_loop_deadline(loop, &session->task, 0);
+    h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
+}
+
+static void shut(h2_session *session)
+{
+    ap_prep_lingering_close(session->c);
+    h2_io_shutdown(&session->io);
+    session->is_shut = 1;
+    session->linger_until = session->loop->now + H2_LINGER_USEC;
+}
+
+void h2_closing_go_on(h2_session *session)
+{
+    h2_loop_assert_held(session->loop);
+    if (session->running_count || session->stream_count) {
+        return; /* the runners' last one brings us here again */
+    }
+    if (session->waiter) {
+        give_back(session);
+        return;
+    }
+    if (!session->is_shut && !session->io.is_broken) {
+        shut(session);
+    }
+    if (session->io.is_broken || session->is_eof) {
+        close_socket(session);
+        return;
+    }
+    h2_session_arm(session);
+}
+
+void h2_closing_bury(h2_session *session, int is_due)
+{
+    h2_loop *loop = session->loop;
+    conn_rec *c = session->c;
+
+    h2_loop_assert_held(loop);
+    if (!is_due && !loop->is_stopping) {
+        return;
+    }
+    if (c->sbh) { /* the MPM's thread has still not come to it */
+        h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
+        return;
+    }
+    h2_loop_remove(loop, &session->task);
+    c->current_thread = NULL;
+    apr_pool_destroy(c->pool); /* and session with it */
+}

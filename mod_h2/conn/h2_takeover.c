@@ -1,0 +1,285 @@
+#include "conn/h2_takeover.h"
+
+#include <apr_atomic.h>
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <http_ssl.h>
+#include <mpm_common.h>
+
+#include "config/h2_config.h"
+#include "conn/h2_child.h"
+#include "conn/h2_tls_policy.h"
+#include "conn/h2_upgrade.h"
+#include "session/h2_session.h"
+
+/* What we keep of a connection of the MPM until it is a session; in its
+ * conn_config. The MPM's thread only. */
+typedef struct h2_connection {
+    const char *protocol;   /* that it was switched to, NULL: none of ours */
+    server_rec *server;     /* whose configuration holds */
+    h2_upgrade *upgrade;    /* the request that is to be stream 1 */
+    h2_session *session;    /* made, and on its way to the loop */
+    unsigned is_inspected : 1;
+} h2_connection;
+
+static h2_connection *connection_of(conn_rec *c)
+{
+    h2_connection *connection = ap_get_module_config(c->conn_config, &http2_module);
+
+    if (!connection) {
+        connection = apr_pcalloc(c->pool, sizeof(*connection));
+        connection->server = c->base_server;
+        ap_set_module_config(c->conn_config, &http2_module, connection);
+    }
+    return connection;
+}
+
+static const char *protocol_name(conn_rec *c)
+{
+    return ap_ssl_conn_is_ssl(c) ? H2_PROTOCOL_TLS : H2_PROTOCOL_CLEAR;
+}
+
+/* Is its TLS good enough? Before the handshake has ended nothing is known of it,
+ * and that is good enough for then. */
+static int has_good_tls(conn_rec *c, const server_rec *s)
+{
+    const char *protocol, *cipher;
+
+    if (!h2_config_server(s)->modern_tls_only || !ap_ssl_conn_is_ssl(c)) {
+        return 1;
+    }
+    protocol = ap_ssl_var_lookup(c->pool, (server_rec *)s, c, NULL, "SSL_PROTOCOL");
+    cipher = ap_ssl_var_lookup(c->pool, (server_rec *)s, c, NULL, "SSL_CIPHER");
+    return !protocol || !*protocol || !cipher || !*cipher
+           || h2_tls_policy_is_modern(protocol, cipher);
+}
+
+static int propose(conn_rec *c, request_rec *r, server_rec *s,
+                   const apr_array_header_t *offers, apr_array_header_t *proposals)
+{
+    const char *name = protocol_name(c);
+
+    if (c->master || !h2_child_get() || strcmp(ap_get_protocol(c), AP_PROTOCOL_HTTP1)
+        || !ap_array_str_contains(offers, name) || !has_good_tls(c, s)) {
+        return DECLINED;
+    }
+    if (r && (!h2_config_is_upgrade(r, ap_ssl_conn_is_ssl(c)) || !h2_upgrade_is_possible(r))) {
+        return DECLINED;
+    }
+    APR_ARRAY_PUSH(proposals, const char *) = name;
+    return OK;
+}
+
+static const char *get_protocol(const conn_rec *c)
+{
+    const conn_rec *master = c->master ? c->master : c;
+    const h2_connection *connection = ap_get_module_config(master->conn_config, &http2_module);
+
+    return connection ? connection->protocol : NULL;
+}
+
+/* The session of c; before it is in a loop. */
+static h2_session *make_session(conn_rec *c, h2_connection *connection)
+{
+    h2_child *child = h2_child_get();
+    apr_uint32_t number = apr_atomic_inc32(&child->session_count);
+    h2_loop *loop = child->loops[number % (apr_uint32_t)child->loop_count];
+    h2_session *session;
+    apr_status_t rv;
+
+    rv = h2_session_create(&session, c, connection->server, loop, child->running_max);
+    if (rv == APR_SUCCESS) {
+        rv = h2_session_start(session);
+    }
+    if (rv == APR_SUCCESS && connection->upgrade) {
+        h2_upgrade *upgrade = connection->upgrade;
+
+        connection->upgrade = NULL;
+        rv = h2_session_upgrade(session, upgrade->settings, upgrade->settings_length,
+                                upgrade->head, upgrade->is_head_request);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "cannot start HTTP/2");
+        return NULL;
+    }
+    if (!has_good_tls(c, connection->server)) {
+        session->has_bad_tls = 1;
+    }
+    return session;
+}
+
+/* The loop has it from here on. */
+static void join_loop(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+
+    h2_loop_lock(loop);
+    /* The MPM's number is used again as soon as its thread is free. */
+    session->c->id = (long)(((apr_uint64_t)++loop->request_count << 6) | (unsigned)loop->index);
+    h2_loop_add(loop, &session->task, session->io.socket, session);
+    if (session->has_bad_tls) {
+        h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, "TLS is not good enough");
+    }
+    session->task.revents = APR_POLLIN; /* the filters may have bytes already */
+    h2_loop_ready(loop, &session->task);
+    h2_loop_unlock(loop);
+}
+
+/* worker MPM: the thread stays with its connection until the session has ended. */
+static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
+{
+    h2_session *session = make_session(c, connection);
+    h2_loop *loop;
+
+    if (!session) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    loop = session->loop;
+    if (apr_thread_cond_create(&session->waiter, c->pool) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    join_loop(session);
+    h2_loop_lock(loop);
+    while (!session->is_over) {
+        h2_loop_cond_wait(loop, session->waiter, -1);
+    }
+    h2_loop_unlock(loop);
+    return OK;
+}
+
+/* event MPM: it lets go of the connection, and then its suspend_connection hook
+ * hands it to the loop. */
+static int leave_to_loop(conn_rec *c, h2_connection *connection)
+{
+    connection->session = make_session(c, connection);
+    if (!connection->session) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    c->cs->state = CONN_STATE_SUSPENDED;
+    return OK;
+}
+
+static void suspend_connection(conn_rec *c, request_rec *r)
+{
+    h2_connection *connection = ap_get_module_config(c->conn_config, &http2_module);
+    h2_session *session;
+
+    (void)r;
+    if (c->master || !connection || !connection->session) {
+        return;
+    }
+    session = connection->session;
+    connection->session = NULL;
+    join_loop(session);
+}
+
+/* Does what the client sends begin with the preface, RFC 9113, 3.4? Looks at no
+ * more than it takes to say no: a short HTTP/1.0 request must not wait. */
+static int begins_with_preface(conn_rec *c)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
+    apr_size_t wanted, length = 0;
+    char seen[H2_PREFACE_BYTES];
+    int is_alike = 1;
+
+    for (wanted = 4; is_alike && length < H2_PREFACE_BYTES; wanted = H2_PREFACE_BYTES) {
+        apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
+                                         APR_BLOCK_READ, (apr_off_t)wanted);
+
+        length = sizeof(seen);
+        if (rv != APR_SUCCESS || apr_brigade_flatten(bb, seen, &length) != APR_SUCCESS
+            || !length) {
+            is_alike = 0;
+        }
+        else {
+            is_alike = !memcmp(seen, H2_PREFACE, length);
+        }
+        apr_brigade_cleanup(bb);
+    }
+    apr_brigade_destroy(bb);
+    return is_alike;
+}
+
+static int is_direct(conn_rec *c, h2_connection *connection)
+{
+    int is_tls = ap_ssl_conn_is_ssl(c);
+
+    if (connection->is_inspected || c->keepalives) {
+        return 0;
+    }
+    connection->is_inspected = 1;
+    return h2_config_is_direct(connection->server, is_tls)
+           && !strcmp(ap_get_protocol(c), AP_PROTOCOL_HTTP1)
+           && ap_is_allowed_protocol(c, NULL, connection->server, protocol_name(c))
+           && has_good_tls(c, connection->server) && begins_with_preface(c);
+}
+
+static int process_connection(conn_rec *c)
+{
+    h2_child *child = h2_child_get();
+    h2_connection *connection;
+
+    if (c->master || !child) {
+        return DECLINED;
+    }
+    connection = connection_of(c);
+    if (!connection->protocol && is_direct(c, connection)) {
+        connection->protocol = protocol_name(c);
+    }
+    if (!connection->protocol) {
+        return DECLINED;
+    }
+    return child->is_async ? leave_to_loop(c, connection)
+                           : serve_on_this_thread(c, connection);
+}
+
+/* The 101 is out and its request ends: the MPM must not close, but come back to
+ * process_connection when the client goes on. */
+static apr_status_t keep_connection(void *data)
+{
+    conn_rec *c = data;
+
+    c->keepalive = AP_CONN_KEEPALIVE;
+    return APR_SUCCESS;
+}
+
+static int switch_protocol(conn_rec *c, request_rec *r, server_rec *s, const char *protocol)
+{
+    h2_connection *connection;
+
+    if (c->master || strcmp(protocol, protocol_name(c))) {
+        return DECLINED;
+    }
+    connection = connection_of(c);
+    connection->server = s;
+    if (r) {
+        r->eos_sent = 1; /* the 101 was its answer, none in HTTP/1.1 follows */
+        connection->upgrade = h2_upgrade_create(r, c->pool, ap_http_scheme(r));
+        if (!connection->upgrade) {
+            return DECLINED;
+        }
+    }
+    connection->protocol = protocol_name(c);
+    if (r && h2_child_get()->is_async) {
+        apr_pool_pre_cleanup_register(r->pool, c, keep_connection);
+    }
+    else if (r) {
+        serve_on_this_thread(c, connection);
+    }
+    return OK;
+}
+
+void h2_takeover_register_hooks(apr_pool_t *pool)
+{
+    static const char *const after_ssl[] = {"mod_ssl.c", "mod_reqtimeout.c", NULL};
+
+    (void)pool;
+    ap_hook_process_connection(process_connection, after_ssl, NULL, APR_HOOK_LAST);
+    ap_hook_suspend_connection(suspend_connection, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_protocol_propose(propose, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_protocol_switch(switch_protocol, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_protocol_get(get_protocol, NULL, NULL, APR_HOOK_MIDDLE);
+}

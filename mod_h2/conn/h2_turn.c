@@ -1,0 +1,241 @@
+#include "conn/h2_turn.h"
+
+#include "conn/h2_child.h"
+#include "conn/h2_closing.h"
+#include "request/h2_context.h"
+#include "request/h2_habits.h"
+#include "request/h2_pump.h"
+#include "request/h2_request.h"
+#include "session/h2_session.h"
+
+/* Answers are sent when so much time has passed since the turn began, although
+ * more requests wait: those that were first shall not wait for the last. */
+#define H2_TURN_SEND_USEC 2000
+
+/* A request, from here to its end, by worker; gives the loop back meanwhile.
+ * Returns 0 if worker is not the leader any more. */
+static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
+{
+    h2_loop *loop = session->loop;
+    h2_context *context = h2_context_create(session, stream);
+    int is_leader;
+
+    if (!context) {
+        h2_session_terminate(session, NGHTTP2_INTERNAL_ERROR, "no memory for a request");
+        return 1;
+    }
+    h2_habits_begin(loop->index, context->habit);
+    h2_session_started(session, stream);
+    h2_leader_run_begin(loop, h2_child_get()->watchdog);
+    h2_request_run(context, worker);
+    is_leader = h2_leader_run_end(loop, worker);
+    h2_request_finish(context, is_leader);
+    return is_leader;
+}
+
+/* To a spare thread. Returns 0 if there is none: the session waits for one. */
+static int hand_over(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    h2_workers *workers = h2_child_get()->workers;
+    h2_job job = {NULL, NULL};
+    h2_stream *stream;
+    int is_kept;
+
+    h2_loop_starve(loop, &session->task);
+    h2_loop_unlock(loop);
+    is_kept = h2_workers_keep(workers);
+    h2_loop_lock(loop);
+    if (!is_kept) {
+        return 0;
+    }
+    h2_loop_unstarve(loop, &session->task);
+    stream = h2_session_next_waiting(session); /* it may be another one by now */
+    if (stream) {
+        job.run = h2_context_create(session, stream);
+    }
+    if (job.run) {
+        h2_session_started(session, stream);
+    }
+    h2_loop_unlock(loop);
+    if (job.run) {
+        h2_workers_use_kept(workers, job);
+    }
+    else {
+        h2_workers_release_kept(workers);
+    }
+    h2_loop_lock(loop);
+    return 1;
+}
+
+/* Would it hold up the leader? Its body is not there, or it was slow before. */
+static int is_for_other_thread(const h2_session *session, const h2_stream *stream)
+{
+    return !stream->exchange.in_is_ended
+           || h2_habits_is_slow(session->loop->index, h2_habits_place(stream->head));
+}
+
+static int ensure_standby(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    int is_kept;
+
+    if (loop->has_standby) {
+        return 1;
+    }
+    h2_loop_starve(loop, &session->task);
+    is_kept = h2_leader_ensure_standby(loop, h2_child_get()->workers);
+    if (is_kept) {
+        h2_loop_unstarve(loop, &session->task);
+    }
+    return is_kept;
+}
+
+/* Returns 0 if worker has lost the lead. */
+static int start_requests(h2_worker *worker, h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    apr_time_t begun = loop->now;
+    h2_stream *stream;
+
+    while (!h2_io_is_blocked(&session->io)
+           && (stream = h2_session_next_waiting(session)) != NULL) {
+        if (is_for_other_thread(session, stream)) {
+            if (!hand_over(session)) {
+                return 1;
+            }
+            continue;
+        }
+        if (!ensure_standby(session)) {
+            return 1;
+        }
+        if (stream != h2_session_next_waiting(session)) {
+            continue; /* the loop was given back for a moment */
+        }
+        if (!run_here(worker, session, stream)) {
+            return 0;
+        }
+        if (loop->now - begun > H2_TURN_SEND_USEC) {
+            h2_pump_output(session, worker);
+            begun = loop->now;
+        }
+    }
+    return 1;
+}
+
+/* Sends what there is, and lets the leader do what only it may. */
+static void end_detached(h2_worker *worker, h2_session *session)
+{
+    h2_pump_output(session, worker);
+    if (h2_session_is_finished(session) || h2_session_next_waiting(session)
+        || session->loop->is_draining) {
+        h2_loop_ready(session->loop, &session->task);
+    }
+}
+
+static void move_bytes(h2_session *session, apr_int16_t events)
+{
+    int has_more;
+
+    if (events & APR_POLLOUT) {
+        apr_uint64_t before = session->io.sent_bytes;
+
+        if (h2_io_write_pending(&session->io) != APR_SUCCESS) {
+            h2_session_abort(session, APR_ECONNABORTED);
+        }
+        if (session->io.sent_bytes > before) {
+            session->last_progress = session->loop->now;
+        }
+    }
+    if ((events & (APR_POLLHUP | APR_POLLERR))
+        && (session->is_eof || session->is_read_paused)) {
+        h2_session_abort(session, APR_ECONNRESET); /* nobody reads what we have */
+    }
+    else if ((events & (APR_POLLIN | APR_POLLHUP | APR_POLLERR)) && !session->io.is_broken
+             && h2_session_receive(session, &has_more) == APR_SUCCESS && has_more) {
+        session->task.revents |= APR_POLLIN;
+        h2_loop_ready(session->loop, &session->task);
+    }
+}
+
+/* One session's turn. */
+static void turn(h2_worker *worker, h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    apr_int16_t events = session->task.revents;
+    int is_due = session->task.is_due;
+
+    session->task.revents = 0;
+    session->task.is_due = 0;
+    if (session->is_buried) {
+        h2_closing_bury(session, is_due);
+        return;
+    }
+    session->c->current_thread = worker->thread;
+    if (loop->is_stopping) {
+        h2_session_abort(session, APR_ECONNABORTED);
+    }
+    else if (loop->is_draining) {
+        h2_session_drain(session, 1);
+    }
+    move_bytes(session, events);
+    if (is_due) {
+        h2_session_check_timers(session, loop->now);
+    }
+    if (!start_requests(worker, session)) {
+        end_detached(worker, session);
+        return;
+    }
+    h2_pump_output(session, worker);
+    if (h2_session_is_finished(session) || session->is_shut) {
+        h2_closing_go_on(session);
+    }
+}
+
+static void lead(h2_worker *worker, h2_loop *loop)
+{
+    h2_task *task;
+
+    worker->loop = loop;
+    h2_loop_lock(loop);
+    loop->leader = worker;
+    while (h2_leader_is(worker, loop)) {
+        task = h2_loop_next(loop);
+        if (task) {
+            loop->current = task;
+            turn(worker, task->owner);
+            if (h2_leader_is(worker, loop)) {
+                loop->current = NULL;
+            }
+        }
+        else if (loop->is_stopping) {
+            loop->leader = NULL;
+        }
+        else {
+            h2_loop_wait(loop);
+        }
+    }
+    h2_loop_unlock(loop);
+}
+
+static void run_detached(h2_worker *worker, h2_context *context)
+{
+    h2_session *session = context->session;
+    h2_loop *loop = session->loop;
+
+    h2_request_run(context, worker);
+    h2_loop_lock(loop);
+    h2_request_finish(context, 0);
+    end_detached(worker, session);
+    h2_loop_unlock(loop);
+}
+
+void h2_turn_main(h2_worker *worker, h2_job job)
+{
+    if (job.lead) {
+        lead(worker, job.lead);
+    }
+    else {
+        run_detached(worker, job.run);
+    }
+}

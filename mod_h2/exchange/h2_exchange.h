@@ -1,0 +1,56 @@
+/*
+ * What a running request and the loop share: the request's body on its way in,
+ * the response on its way out, and the word that the stream is gone. Part of
+ * the stream, which outlives the request.
+ *
+ * Guarded by the loop's lock, all but the fixed fields. The runner of the
+ * request takes the lock for each piece that it reads or writes; it waits on its
+ * worker's condition variable with that same lock.
+ */
+#ifndef H2_EXCHANGE_H
+#define H2_EXCHANGE_H
+
+#include <apr_thread_cond.h>
+
+#include "base/h2_base.h"
+#include "exchange/h2_chunk.h"
+#include "message/h2_head.h"
+#include "message/h2_response.h"
+
+typedef struct h2_exchange {
+    /* Fixed before the request runs. */
+    int stream_id;
+    const h2_head *head;          /* of the request, lives in the stream */
+
+    /* Guarded by the loop's lock: */
+    h2_chunks in;                 /* the body that has arrived, not yet read */
+    const h2_head *in_trailers;   /* NULL: none (yet) */
+    unsigned in_is_ended : 1;     /* the client has sent all of it */
+
+    h2_response *out_interim;     /* not yet submitted, oldest first */
+    h2_response *out_response;    /* the final one; NULL: not there yet */
+    h2_response *out_trailers;
+    h2_chunks out;                /* the body that is not yet sent */
+    unsigned out_is_ended : 1;    /* nothing comes after what is there */
+    unsigned out_is_failed : 1;   /* it ended too early: the stream is to be reset */
+
+    unsigned is_aborted : 1;      /* the stream is gone: neither read nor write */
+    unsigned is_running : 1;      /* from the start of the request to its end */
+    apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */
+    void *context;                /* the request's context; the runner's while
+                                   * is_running, the holder's after it */
+} h2_exchange;
+
+/* At the creation of the stream. */
+void h2_exchange_init(h2_exchange *exchange, int stream_id);
+
+/* Holder: something has changed that the runner may wait for. */
+void h2_exchange_wake(h2_exchange *exchange);
+
+/* Holder: the stream is gone; the runner sees it at its next read or write. */
+void h2_exchange_abort(h2_exchange *exchange);
+
+/* Holder: all that waits in queues is thrown away. */
+void h2_exchange_clear(h2_exchange *exchange);
+
+#endif /* H2_EXCHANGE_H */

@@ -1,0 +1,338 @@
+#include "io/h2_io.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <apr_portable.h>
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_ssl.h>
+
+#define H2_NETWORK_FILTER "H2_NETWORK"
+
+static ap_filter_rec_t *network_filter;
+
+/* Keeps bytes that the socket did not take, or that came at an odd time. */
+static apr_status_t keep(h2_io *io, const char *data, apr_size_t length)
+{
+    apr_size_t used = io->pending_end - io->pending_start;
+
+    if (io->pending_end + length > io->pending_size) {
+        apr_size_t size = used + length + used / 2;
+        char *pending = malloc(size);
+
+        if (!pending) {
+            return APR_ENOMEM;
+        }
+        if (used) {
+            memcpy(pending, io->pending + io->pending_start, used);
+        }
+        free(io->pending);
+        io->pending = pending;
+        io->pending_size = size;
+        io->pending_start = 0;
+        io->pending_end = used;
+    }
+    memcpy(io->pending + io->pending_end, data, length);
+    io->pending_end += length;
+    return APR_SUCCESS;
+}
+
+static apr_status_t gather_bytes(h2_io *io, const char *data, apr_size_t length)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (io->gather && io->gather_used + length <= io->gather_size) {
+        memcpy(io->gather + io->gather_used, data, length);
+        io->gather_used += length;
+        return APR_SUCCESS;
+    }
+    if (io->gather_used) {
+        rv = keep(io, io->gather, io->gather_used);
+        io->gather_used = 0;
+    }
+    io->gather = NULL; /* the order of bytes: from here on all go to pending */
+    return (rv == APR_SUCCESS) ? keep(io, data, length) : rv;
+}
+
+/* Nothing passes it: what comes down is sent by h2_io_write() and its like. */
+static apr_status_t network_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    h2_io *io = f->ctx;
+    apr_status_t rv = APR_SUCCESS;
+
+    while (bb && !APR_BRIGADE_EMPTY(bb) && rv == APR_SUCCESS) {
+        apr_bucket *b = APR_BRIGADE_FIRST(bb);
+        const char *data;
+        apr_size_t length;
+
+        if (!APR_BUCKET_IS_METADATA(b)) {
+            rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+            if (rv == APR_SUCCESS) {
+                rv = gather_bytes(io, data, length);
+            }
+        }
+        apr_bucket_delete(b);
+    }
+    return rv;
+}
+
+void h2_io_register(void)
+{
+    /* The core's is of AP_FTYPE_NETWORK, and ours has to come before it. */
+    network_filter = ap_register_output_filter(H2_NETWORK_FILTER, network_filter_out, NULL,
+                                               AP_FTYPE_NETWORK - 1);
+}
+
+/* mod_reqtimeout's clock and mod_logio's count are of HTTP/1.1: the time for a
+ * head and a body is ours now, and bytes are counted for each stream. */
+static void remove_http1_filters(conn_rec *c)
+{
+    ap_remove_input_filter_byhandle(c->input_filters, "reqtimeout");
+    ap_remove_output_filter_byhandle(c->output_filters, "reqtimeout");
+    ap_remove_input_filter_byhandle(c->input_filters, "log_input_output");
+}
+
+void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
+                apr_interval_time_t cool_down)
+{
+    memset(io, 0, sizeof(*io));
+    io->c = c;
+    io->socket = ap_get_conn_socket(c);
+    apr_os_sock_get(&io->descriptor, io->socket);
+    apr_socket_timeout_set(io->socket, 0); /* for the filters: never wait */
+    io->is_tls = ap_ssl_conn_is_ssl(c);
+    io->in = apr_brigade_create(c->pool, c->bucket_alloc);
+    io->out = apr_brigade_create(c->pool, c->bucket_alloc);
+    h2_record_size_init(&io->record_size, warm_up_bytes, cool_down);
+    remove_http1_filters(c);
+    io->network = ap_add_output_filter_handle(network_filter, io, NULL, c);
+}
+
+void h2_io_destroy(h2_io *io)
+{
+    free(io->pending);
+    io->pending = NULL;
+    io->pending_size = io->pending_start = io->pending_end = 0;
+}
+
+int h2_io_is_direct(const h2_io *io)
+{
+    return io->c->input_filters && !io->c->input_filters->next && !io->is_tls
+           && APR_BRIGADE_EMPTY(io->in);
+}
+
+static apr_status_t break_io(h2_io *io, apr_status_t rv)
+{
+    io->is_broken = 1;
+    return rv;
+}
+
+/* What the filters kept when HTTP/1.1 was read must be taken out first: the
+ * first read goes through them until they have nothing left. */
+static apr_status_t read_filters(h2_io *io, apr_size_t size, const char **pdata,
+                                 apr_size_t *plength)
+{
+    apr_status_t rv;
+
+    if (!APR_BRIGADE_EMPTY(io->in)) {
+        apr_bucket_delete(APR_BRIGADE_FIRST(io->in));
+    }
+    for (;;) {
+        while (!APR_BRIGADE_EMPTY(io->in)) {
+            apr_bucket *b = APR_BRIGADE_FIRST(io->in);
+
+            if (APR_BUCKET_IS_EOS(b)) {
+                return APR_EOF;
+            }
+            if (!APR_BUCKET_IS_METADATA(b)) {
+                rv = apr_bucket_read(b, pdata, plength, APR_NONBLOCK_READ);
+                if (rv != APR_SUCCESS || *plength) {
+                    return rv;
+                }
+            }
+            apr_bucket_delete(b);
+        }
+        rv = ap_get_brigade(io->c->input_filters, io->in, AP_MODE_READBYTES,
+                            APR_NONBLOCK_READ, (apr_off_t)size);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (APR_BRIGADE_EMPTY(io->in)) {
+            return APR_EAGAIN;
+        }
+    }
+}
+
+static apr_status_t read_socket(h2_io *io, char *scratch, apr_size_t scratch_size,
+                                const char **pdata, apr_size_t *plength)
+{
+    ssize_t count;
+
+    do {
+        count = recv(io->descriptor, scratch, scratch_size, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    if (count == 0) {
+        return APR_EOF;
+    }
+    if (count < 0) {
+        return APR_FROM_OS_ERROR(errno);
+    }
+    *pdata = scratch;
+    *plength = (apr_size_t)count;
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
+                        const char **pdata, apr_size_t *plength)
+{
+    apr_status_t rv;
+
+    if (io->is_broken) {
+        return APR_ECONNABORTED;
+    }
+    if (h2_io_is_direct(io) && io->is_drained) {
+        rv = read_socket(io, scratch, scratch_size, pdata, plength);
+    }
+    else {
+        rv = read_filters(io, scratch_size, pdata, plength);
+        io->is_drained = APR_STATUS_IS_EAGAIN(rv);
+    }
+    if (rv == APR_SUCCESS) {
+        io->received_bytes += *plength;
+    }
+    else if (!APR_STATUS_IS_EAGAIN(rv) && !APR_STATUS_IS_EOF(rv)) {
+        break_io(io, rv);
+    }
+    return rv;
+}
+
+/* Sends as much as the socket takes at once. */
+static apr_status_t send_bytes(h2_io *io, const char *data, apr_size_t length,
+                               apr_size_t *psent)
+{
+    *psent = 0;
+    while (*psent < length) {
+        ssize_t count = send(io->descriptor, data + *psent, length - *psent,
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (count >= 0) {
+            *psent += (apr_size_t)count;
+            io->sent_bytes += (apr_uint64_t)count;
+        }
+        else if (errno != EINTR) {
+            return APR_FROM_OS_ERROR(errno);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_io_write_pending(h2_io *io)
+{
+    apr_size_t sent;
+    apr_status_t rv;
+
+    if (io->is_broken) {
+        return APR_ECONNABORTED;
+    }
+    rv = send_bytes(io, io->pending + io->pending_start, io->pending_end - io->pending_start,
+                    &sent);
+    io->pending_start += sent;
+    if (io->pending_start == io->pending_end) {
+        h2_io_destroy(io); /* an idle connection holds no buffer */
+    }
+    return (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv)) ? APR_SUCCESS : break_io(io, rv);
+}
+
+int h2_io_is_blocked(const h2_io *io)
+{
+    return io->pending_end > io->pending_start;
+}
+
+static apr_status_t send_or_keep(h2_io *io, const char *data, apr_size_t length)
+{
+    apr_size_t sent = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!h2_io_is_blocked(io)) {
+        rv = send_bytes(io, data, length, &sent);
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
+        return break_io(io, rv);
+    }
+    if (sent < length) {
+        rv = keep(io, data + sent, length - sent);
+        return (rv == APR_SUCCESS) ? rv : break_io(io, rv);
+    }
+    return APR_SUCCESS;
+}
+
+/* Through the filters, a piece for each TLS record. Each is followed by a FLUSH:
+ * without it mod_ssl would gather small pieces into records of its own size. */
+static apr_status_t pass_pieces(h2_io *io, const char *data, apr_size_t length,
+                                apr_time_t now)
+{
+    apr_bucket_alloc_t *list = io->c->bucket_alloc;
+
+    while (length) {
+        apr_size_t piece = io->is_tls ? h2_record_size_next(&io->record_size, now) : length;
+        int is_small = io->is_tls && piece < H2_RECORD_LARGE_BYTES;
+
+        if (!is_small || piece > length) {
+            piece = length; /* mod_ssl cuts this into records of 16 KiB */
+        }
+        APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_transient_create(data, piece, list));
+        APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_flush_create(list));
+        h2_record_size_wrote(&io->record_size, piece, now);
+        data += piece;
+        length -= piece;
+    }
+    return ap_pass_brigade(io->c->output_filters, io->out);
+}
+
+apr_status_t h2_io_write(h2_io *io, const char *data, apr_size_t length, apr_time_t now,
+                         char *gather, apr_size_t gather_size)
+{
+    apr_status_t rv;
+
+    if (io->is_broken) {
+        return APR_ECONNABORTED;
+    }
+    if (io->c->output_filters == io->network) {
+        return send_or_keep(io, data, length);
+    }
+    io->gather = h2_io_is_blocked(io) ? NULL : gather;
+    io->gather_size = gather_size;
+    io->gather_used = 0;
+    rv = pass_pieces(io, data, length, now);
+    apr_brigade_cleanup(io->out);
+    io->gather = NULL;
+    if (rv != APR_SUCCESS) {
+        return break_io(io, rv);
+    }
+    if (io->gather_used) {
+        apr_size_t used = io->gather_used;
+
+        io->gather_used = 0;
+        return send_or_keep(io, gather, used);
+    }
+    return h2_io_is_blocked(io) ? h2_io_write_pending(io) : APR_SUCCESS;
+}
+
+void h2_io_shutdown(h2_io *io)
+{
+    if (!io->is_broken && io->is_tls) {
+        /* mod_ssl sends its close_notify on this. */
+        APR_BRIGADE_INSERT_TAIL(io->out, ap_bucket_eoc_create(io->c->bucket_alloc));
+        ap_pass_brigade(io->c->output_filters, io->out);
+        apr_brigade_cleanup(io->out);
+        h2_io_write_pending(io);
+    }
+    if (!io->is_broken) {
+        apr_socket_shutdown(io->socket, APR_SHUTDOWN_WRITE);
+    }
+}

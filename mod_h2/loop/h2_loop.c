@@ -1,0 +1,358 @@
+#include "loop/h2_loop.h"
+
+#include <apr_atomic.h>
+
+
+/* Events that one call of poll brings at most: the batch of a leader. */
+#define H2_LOOP_EVENTS_MAX 256
+
+/* Longest wait in poll, so that a lost wake-up could never hang a connection. */
+#define H2_LOOP_WAIT_MAX_USEC (30 * APR_USEC_PER_SEC)
+
+static apr_int64_t slot_number(apr_time_t when)
+{
+    return when / H2_LOOP_SLOT_USEC;
+}
+
+apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
+{
+    h2_loop *loop = apr_pcalloc(pool, sizeof(*loop));
+    apr_status_t rv;
+    int i;
+
+    rv = apr_thread_mutex_create(&loop->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_pollset_create(&loop->pollset, H2_LOOP_EVENTS_MAX, pool,
+                                APR_POLLSET_THREADSAFE | APR_POLLSET_NOCOPY
+                                | APR_POLLSET_WAKEABLE);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    loop->index = index;
+    loop->pool = pool;
+    loop->scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
+    loop->record_scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
+    loop->now = apr_time_now();
+    loop->slot_done = slot_number(loop->now);
+    APR_RING_INIT(&loop->tasks, h2_task, link);
+    APR_RING_INIT(&loop->ready, h2_task, ready_link);
+    APR_RING_INIT(&loop->starved, h2_task, starved_link);
+    for (i = 0; i < H2_LOOP_SLOTS; ++i) {
+        APR_RING_INIT(&loop->slots[i], h2_task, timer_link);
+    }
+    *ploop = loop;
+    return APR_SUCCESS;
+}
+
+#ifdef H2_DEBUG
+static void set_held(h2_loop *loop, int is_held)
+{
+    if (is_held) {
+        loop->holder = apr_os_thread_current();
+    }
+    loop->is_held = is_held;
+}
+
+void h2_loop_assert_held(const h2_loop *loop)
+{
+    ap_assert(loop->is_held && apr_os_thread_equal(loop->holder, apr_os_thread_current()));
+}
+#else
+#define set_held(loop, is_held) ((void)0)
+#endif
+
+void h2_loop_lock(h2_loop *loop)
+{
+    apr_thread_mutex_lock(loop->lock);
+    set_held(loop, 1);
+    loop->now = apr_time_now();
+}
+
+void h2_loop_unlock(h2_loop *loop)
+{
+    h2_loop_assert_held(loop);
+    set_held(loop, 0);
+    apr_thread_mutex_unlock(loop->lock);
+}
+
+apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
+                               apr_interval_time_t timeout_usec)
+{
+    apr_status_t rv;
+
+    h2_loop_assert_held(loop);
+    set_held(loop, 0);
+    rv = (timeout_usec < 0) ? apr_thread_cond_wait(cond, loop->lock)
+                            : apr_thread_cond_timedwait(cond, loop->lock, timeout_usec);
+    set_held(loop, 1);
+    return rv;
+}
+
+void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner)
+{
+    h2_loop_assert_held(loop);
+    memset(task, 0, sizeof(*task));
+    APR_RING_ELEM_INIT(task, ready_link);
+    APR_RING_ELEM_INIT(task, timer_link);
+    APR_RING_ELEM_INIT(task, starved_link);
+    task->slot = -1;
+    task->owner = owner;
+    task->pfd.desc_type = APR_POLL_SOCKET;
+    task->pfd.desc.s = socket;
+    task->pfd.client_data = task;
+    APR_RING_INSERT_TAIL(&loop->tasks, task, h2_task, link);
+}
+
+static void leave_slot(h2_task *task)
+{
+    if (task->slot >= 0) {
+        APR_RING_REMOVE(task, timer_link);
+        APR_RING_ELEM_INIT(task, timer_link);
+        task->slot = -1;
+    }
+}
+
+void h2_loop_unstarve(h2_loop *loop, h2_task *task)
+{
+    if (task->is_starved) {
+        task->is_starved = 0;
+        APR_RING_REMOVE(task, starved_link);
+        apr_atomic_dec32(&loop->starved_count);
+    }
+}
+
+void h2_loop_remove(h2_loop *loop, h2_task *task)
+{
+    h2_loop_unstarve(loop, task);
+    h2_loop_watch(loop, task, 0);
+    leave_slot(task);
+    if (task->is_ready) {
+        APR_RING_REMOVE(task, ready_link);
+        task->is_ready = 0;
+    }
+    if (loop->current == task) {
+        loop->current = NULL;
+    }
+    task->owner = NULL;
+    APR_RING_REMOVE(task, link);
+}
+
+apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    h2_loop_assert_held(loop);
+    if (task->is_polled && task->pfd.reqevents == reqevents) {
+        return APR_SUCCESS;
+    }
+    if (task->is_polled) {
+        apr_pollset_remove(loop->pollset, &task->pfd);
+        task->is_polled = 0;
+    }
+    task->pfd.reqevents = reqevents;
+    if (reqevents) {
+        rv = apr_pollset_add(loop->pollset, &task->pfd);
+        task->is_polled = (rv == APR_SUCCESS);
+    }
+    return rv;
+}
+
+static void push_ready(h2_loop *loop, h2_task *task)
+{
+    if (!task->is_ready) {
+        task->is_ready = 1;
+        APR_RING_INSERT_TAIL(&loop->ready, task, h2_task, ready_link);
+    }
+}
+
+void h2_loop_ready(h2_loop *loop, h2_task *task)
+{
+    h2_loop_assert_held(loop);
+    push_ready(loop, task);
+    h2_loop_wake(loop);
+}
+
+void h2_loop_ready_all(h2_loop *loop)
+{
+    h2_task *task;
+
+    APR_RING_FOREACH(task, &loop->tasks, h2_task, link) {
+        push_ready(loop, task);
+    }
+    h2_loop_wake(loop);
+}
+
+void h2_loop_wake(h2_loop *loop)
+{
+    h2_loop_assert_held(loop);
+    if (loop->is_waiting && !loop->is_woken) {
+        loop->is_woken = 1;
+        apr_pollset_wakeup(loop->pollset);
+    }
+}
+
+static void enter_slot(h2_loop *loop, h2_task *task)
+{
+    apr_int64_t number = slot_number(task->deadline) + 1;
+
+    if (number <= loop->slot_done) {
+        number = loop->slot_done + 1;
+    }
+    else if (number >= loop->slot_done + H2_LOOP_SLOTS) {
+        number = loop->slot_done + H2_LOOP_SLOTS - 1;
+    }
+    task->slot = (int)(number % H2_LOOP_SLOTS);
+    APR_RING_INSERT_TAIL(&loop->slots[task->slot], task, h2_task, timer_link);
+    if (loop->is_waiting && number * H2_LOOP_SLOT_USEC < loop->wait_until) {
+        h2_loop_wake(loop);
+    }
+}
+
+void h2_loop_deadline(h2_loop *loop, h2_task *task, apr_time_t when)
+{
+    apr_time_t before = task->deadline;
+
+    h2_loop_assert_held(loop);
+    task->deadline = when;
+    task->is_due = 0;
+    if (!when || (task->slot >= 0 && before && when >= before)) {
+        return; /* the slot it is in comes early enough, and is left then */
+    }
+    leave_slot(task);
+    enter_slot(loop, task);
+}
+
+h2_task *h2_loop_next(h2_loop *loop)
+{
+    h2_task *task;
+
+    h2_loop_assert_held(loop);
+    if (APR_RING_EMPTY(&loop->ready, h2_task, ready_link)) {
+        return NULL;
+    }
+    task = APR_RING_FIRST(&loop->ready);
+    APR_RING_REMOVE(task, ready_link);
+    task->is_ready = 0;
+    return task;
+}
+
+/* The tasks of a slot whose time has come: due, or to be looked at later. */
+static void work_through_slot(h2_loop *loop, int slot)
+{
+    struct h2_task_slot later;
+
+    APR_RING_INIT(&later, h2_task, timer_link);
+    APR_RING_CONCAT(&later, &loop->slots[slot], h2_task, timer_link);
+    while (!APR_RING_EMPTY(&later, h2_task, timer_link)) {
+        h2_task *task = APR_RING_FIRST(&later);
+
+        leave_slot(task);
+        if (task->deadline && task->deadline <= loop->now) {
+            task->is_due = 1;
+            push_ready(loop, task);
+        }
+        else if (task->deadline) {
+            enter_slot(loop, task);
+        }
+    }
+}
+
+static void run_timers(h2_loop *loop)
+{
+    apr_int64_t until = slot_number(loop->now);
+
+    if (until - loop->slot_done > H2_LOOP_SLOTS || until < loop->slot_done) {
+        /* Slept long, or the clock was set: once around covers every slot. */
+        loop->slot_done = until - H2_LOOP_SLOTS;
+    }
+    while (loop->slot_done < until) {
+        ++loop->slot_done;
+        work_through_slot(loop, (int)(loop->slot_done % H2_LOOP_SLOTS));
+    }
+}
+
+static apr_interval_time_t time_to_next_timer(const h2_loop *loop)
+{
+    apr_int64_t number;
+
+    for (number = loop->slot_done + 1; number < loop->slot_done + H2_LOOP_SLOTS; ++number) {
+        if (!APR_RING_EMPTY(&loop->slots[number % H2_LOOP_SLOTS], h2_task, timer_link)) {
+            apr_interval_time_t wait = number * H2_LOOP_SLOT_USEC - loop->now;
+
+            return (wait < H2_LOOP_WAIT_MAX_USEC) ? ((wait > 0) ? wait : 0)
+                                                  : H2_LOOP_WAIT_MAX_USEC;
+        }
+    }
+    return H2_LOOP_WAIT_MAX_USEC;
+}
+
+void h2_loop_starve(h2_loop *loop, h2_task *task)
+{
+    h2_loop_assert_held(loop);
+    if (!task->is_starved) {
+        task->is_starved = 1;
+        APR_RING_INSERT_TAIL(&loop->starved, task, h2_task, starved_link);
+        apr_atomic_inc32(&loop->starved_count);
+    }
+}
+
+void h2_loop_retry(h2_loop *loop)
+{
+    if (!apr_atomic_read32(&loop->starved_count)) {
+        return;
+    }
+    h2_loop_lock(loop);
+    loop->is_retrying = 1;
+    h2_loop_wake(loop);
+    h2_loop_unlock(loop);
+}
+
+static void feed_starved(h2_loop *loop)
+{
+    if (!loop->is_retrying) {
+        return;
+    }
+    loop->is_retrying = 0;
+    while (!APR_RING_EMPTY(&loop->starved, h2_task, starved_link)) {
+        h2_task *task = APR_RING_FIRST(&loop->starved);
+
+        h2_loop_unstarve(loop, task);
+        push_ready(loop, task);
+    }
+}
+
+void h2_loop_wait(h2_loop *loop)
+{
+    const apr_pollfd_t *found = NULL;
+    apr_interval_time_t timeout = 0;
+    apr_int32_t i, count = 0;
+
+    h2_loop_assert_held(loop);
+    if (APR_RING_EMPTY(&loop->ready, h2_task, ready_link) && !loop->is_retrying) {
+        timeout = time_to_next_timer(loop);
+        /* APR rounds down to milliseconds: round up, or the last one spins. */
+        timeout = ((timeout + 999) / 1000) * 1000;
+    }
+    loop->wait_until = loop->now + timeout;
+    loop->is_waiting = 1;
+    h2_loop_unlock(loop);
+
+    if (apr_pollset_poll(loop->pollset, timeout, &count, &found) != APR_SUCCESS) {
+        count = 0; /* time up, woken or interrupted */
+    }
+
+    h2_loop_lock(loop);
+    loop->is_waiting = 0;
+    loop->is_woken = 0;
+    feed_starved(loop);
+    for (i = 0; i < count; ++i) {
+        h2_task *task = found[i].client_data;
+
+        if (task->is_polled) { /* not removed since poll saw it */
+            task->revents |= found[i].rtnevents;
+            push_ready(loop, task);
+        }
+    }
+    run_timers(loop);
+}

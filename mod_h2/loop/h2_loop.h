@@ -1,0 +1,151 @@
+/*
+ * The event loop: sockets to watch, timers, and the list of tasks that have
+ * something to do. It is data, not a thread. Whoever holds its lock is the
+ * holder; one thread at a time is its leader and waits for events.
+ *
+ * Knows tasks and events, no HTTP. A task is embedded in the connection that
+ * it stands for. One loop is created for each core by the child and lives as
+ * long as the child.
+ *
+ * Order of a leader's life:
+ *   lock, then repeat { h2_loop_next() ... work ... } until it returns NULL,
+ *   h2_loop_wait() (gives the lock back while it waits), and again.
+ */
+#ifndef H2_LOOP_H
+#define H2_LOOP_H
+
+#include <apr_poll.h>
+#include <apr_portable.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#include "base/h2_base.h"
+
+/* Slots of the timer wheel and the width of one. A deadline beyond the wheel's
+ * 64 s waits in the last slot and is looked at again then. */
+#define H2_LOOP_SLOTS 256
+#define H2_LOOP_SLOT_USEC (APR_USEC_PER_SEC / 4)
+
+/* Bytes of each of the loop's two scratch buffers: one for what is read or
+ * packed, one for encrypted records. Eight frames of the default size. */
+#define H2_LOOP_SCRATCH_BYTES (128 * 1024 + 4096)
+
+typedef struct h2_loop h2_loop;
+typedef struct h2_task h2_task;
+
+/* What a loop knows of a connection. Touched by the holder of the loop only. */
+struct h2_task {
+    APR_RING_ENTRY(h2_task) link;       /* in the loop's tasks */
+    APR_RING_ENTRY(h2_task) ready_link;
+    APR_RING_ENTRY(h2_task) timer_link;
+    APR_RING_ENTRY(h2_task) starved_link;
+    apr_pollfd_t pfd;      /* its address is known to the pollset while is_polled */
+    apr_time_t deadline;   /* 0: none */
+    int slot;              /* of the timer wheel; -1: in none */
+    apr_int16_t revents;   /* APR_POLL*: seen by the leader, not yet worked on */
+    unsigned is_ready : 1; /* in the ready list */
+    unsigned is_polled : 1;
+    unsigned is_starved : 1; /* in the starved list */
+    unsigned is_due : 1;   /* the deadline has passed, not yet worked on */
+    void *owner;           /* the connection */
+};
+
+struct h2_loop {
+    /* Fixed after creation. */
+    int index;
+    apr_pool_t *pool;
+    apr_pollset_t *pollset;
+
+    apr_thread_mutex_t *lock;
+    /* Guarded by the lock: */
+    const void *leader;    /* the thread that leads, NULL: nobody at the moment */
+    h2_task *current;      /* the task on which the leader works */
+    unsigned is_waiting : 1;   /* the leader is in poll */
+    unsigned is_woken : 1;     /* and has been woken already */
+    unsigned is_retrying : 1;  /* a thread is to be had again: wake the starved */
+    unsigned has_standby : 1;  /* a spare thread is kept for taking the lead */
+    unsigned is_draining : 1;  /* the child ends: say GOAWAY, finish, close */
+    unsigned is_stopping : 1;  /* the child ends now */
+    APR_RING_HEAD(h2_tasks, h2_task) tasks; /* that were added and not removed */
+    apr_uint32_t request_count;
+    apr_time_t now;            /* when poll returned last */
+    apr_time_t wait_until;     /* when the leader in poll will look at timers */
+    APR_RING_HEAD(h2_task_ready, h2_task) ready;
+    APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */
+    APR_RING_HEAD(h2_task_slot, h2_task) slots[H2_LOOP_SLOTS];
+    apr_int64_t slot_done;     /* the last slot number that was worked through */
+    char *scratch;             /* H2_LOOP_SCRATCH_BYTES, valid while the lock is held */
+    char *record_scratch;      /* the same, for encrypted records */
+#ifdef H2_DEBUG
+    apr_os_thread_t holder;
+    int is_held;
+#endif
+
+    /* Any thread, atomically: tasks in the starved list. */
+    volatile apr_uint32_t starved_count;
+
+    /* Any thread, atomically: odd while the leader runs a request; read by the
+     * watchdog, which sees a request that takes long by the same odd number
+     * seen twice. */
+    volatile apr_uint32_t run_sequence;
+};
+
+/* Creates a loop in pool (of the child; also owns it). At child start. */
+apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool);
+
+/* Any thread: take and give back the loop. No other lock may be held. */
+void h2_loop_lock(h2_loop *loop);
+void h2_loop_unlock(h2_loop *loop);
+
+/* Asserts, in a debug build, that the calling thread holds the loop. */
+#ifdef H2_DEBUG
+void h2_loop_assert_held(const h2_loop *loop);
+#else
+#define h2_loop_assert_held(loop) ((void)0)
+#endif
+
+/* Holder: waits on cond and gives the loop back meanwhile. APR_TIMEUP after
+ * timeout_usec (negative: no limit). Wakes without reason, too. */
+apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
+                               apr_interval_time_t timeout_usec);
+
+/* Holder: a task joins the loop; socket is borrowed until the removal. */
+void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner);
+
+/* Holder: the task leaves the loop, its memory must stay until the leader's
+ * next h2_loop_wait() has returned. */
+void h2_loop_remove(h2_loop *loop, h2_task *task);
+
+/* Holder: watch the task's socket for these APR_POLLIN/APR_POLLOUT; 0: not. */
+apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents);
+
+/* Holder: the task has something to do. Wakes the leader if it is waiting. */
+void h2_loop_ready(h2_loop *loop, h2_task *task);
+
+/* Holder: when the task becomes due; 0: never. Moving a deadline back costs
+ * nothing. */
+void h2_loop_deadline(h2_loop *loop, h2_task *task, apr_time_t when);
+
+/* Holder: a request of the task may find no thread; it is made ready again when
+ * h2_loop_retry() says that there is one. To be called before asking for one, so
+ * that no thread becomes spare unnoticed in between, and taken back after it. */
+void h2_loop_starve(h2_loop *loop, h2_task *task);
+void h2_loop_unstarve(h2_loop *loop, h2_task *task);
+
+/* Holder: makes all tasks ready, as something has changed for each of them. */
+void h2_loop_ready_all(h2_loop *loop);
+
+/* Any thread, not holding: a thread is to be had again. */
+void h2_loop_retry(h2_loop *loop);
+
+/* Leader and holder: the next task with something to do, NULL: none. */
+h2_task *h2_loop_next(h2_loop *loop);
+
+/* Leader and holder: waits for events, timers or h2_loop_wake(), gives the loop
+ * back meanwhile; what happened is in the ready list. */
+void h2_loop_wait(h2_loop *loop);
+
+/* Holder: makes the leader return from h2_loop_wait(). */
+void h2_loop_wake(h2_loop *loop);
+
+#endif /* H2_LOOP_H */

@@ -1,0 +1,304 @@
+#include "message/h2_head.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a browser sends fits without growing. */
+#define H2_HEAD_ARENA_BYTES 1536
+#define H2_HEAD_FIELDS 24
+
+/* Places in the arena; offsets, as the arena may move while it grows. 0 is
+ * never used by a string, and stands for none. */
+typedef struct field_place {
+    apr_uint32_t name;
+    apr_uint32_t value;
+} field_place;
+
+typedef enum {
+    PSEUDO_METHOD,
+    PSEUDO_SCHEME,
+    PSEUDO_AUTHORITY,
+    PSEUDO_PATH,
+    PSEUDO_PROTOCOL,
+    PSEUDO_COUNT
+} pseudo_field;
+
+static const char *const pseudo_names[PSEUDO_COUNT] = {
+    ":method", ":scheme", ":authority", ":path", ":protocol",
+};
+
+struct h2_head {
+    char *arena;
+    apr_size_t arena_size;
+    apr_size_t arena_used;
+    field_place *fields;
+    int field_count;
+    int field_size;
+    apr_uint32_t pseudo[PSEUDO_COUNT];
+    apr_size_t list_bytes;
+    apr_uint64_t names_seen;  /* a bit for each hash of a name */
+    unsigned has_repeated : 1; /* a name may be there twice */
+};
+
+h2_head *h2_head_create(void)
+{
+    h2_head *head = calloc(1, sizeof(*head));
+
+    if (!head) {
+        return NULL;
+    }
+    head->arena = malloc(H2_HEAD_ARENA_BYTES);
+    head->fields = malloc(H2_HEAD_FIELDS * sizeof(head->fields[0]));
+    if (!head->arena || !head->fields) {
+        h2_head_destroy(head);
+        return NULL;
+    }
+    head->arena_size = H2_HEAD_ARENA_BYTES;
+    head->arena_used = 1;
+    head->field_size = H2_HEAD_FIELDS;
+    return head;
+}
+
+void h2_head_destroy(h2_head *head)
+{
+    if (head) {
+        free(head->arena);
+        free(head->fields);
+        free(head);
+    }
+}
+
+static apr_status_t reserve(h2_head *head, apr_size_t bytes)
+{
+    apr_size_t size = head->arena_size;
+    char *arena;
+
+    if (head->arena_used + bytes <= size) {
+        return APR_SUCCESS;
+    }
+    while (size < head->arena_used + bytes) {
+        size *= 2;
+    }
+    arena = realloc(head->arena, size);
+    if (!arena) {
+        return APR_ENOMEM;
+    }
+    head->arena = arena;
+    head->arena_size = size;
+    return APR_SUCCESS;
+}
+
+static apr_status_t reserve_field(h2_head *head)
+{
+    field_place *fields;
+
+    if (head->field_count < head->field_size) {
+        return APR_SUCCESS;
+    }
+    fields = realloc(head->fields, 2 * head->field_size * sizeof(fields[0]));
+    if (!fields) {
+        return APR_ENOMEM;
+    }
+    head->fields = fields;
+    head->field_size *= 2;
+    return APR_SUCCESS;
+}
+
+/* Only after reserve(). */
+static apr_uint32_t store(h2_head *head, const char *data, apr_size_t length)
+{
+    apr_uint32_t place = (apr_uint32_t)head->arena_used;
+
+    memcpy(head->arena + place, data, length);
+    head->arena[place + length] = '\0';
+    head->arena_used += length + 1;
+    return place;
+}
+
+static int pseudo_index(const char *name, apr_size_t length)
+{
+    int i;
+
+    for (i = 0; i < PSEUDO_COUNT; ++i) {
+        if (strlen(pseudo_names[i]) == length && !memcmp(pseudo_names[i], name, length)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int has_forbidden_octet(const char *data, apr_size_t length)
+{
+    return memchr(data, '\0', length) || memchr(data, '\r', length)
+           || memchr(data, '\n', length);
+}
+
+static void strip_blanks(const char **pvalue, apr_size_t *plength)
+{
+    const char *value = *pvalue;
+    apr_size_t length = *plength;
+
+    while (length && (value[0] == ' ' || value[0] == '\t')) {
+        ++value;
+        --length;
+    }
+    while (length && (value[length - 1] == ' ' || value[length - 1] == '\t')) {
+        --length;
+    }
+    *pvalue = value;
+    *plength = length;
+}
+
+/* Good enough to tell different names of one request apart mostly. */
+static apr_uint64_t name_bit(const char *name, apr_size_t length)
+{
+    apr_uint32_t hash = (apr_uint32_t)length;
+    apr_size_t i;
+
+    for (i = 0; i < length; ++i) {
+        hash = hash * 31 + (unsigned char)name[i];
+    }
+    return (apr_uint64_t)1 << ((hash ^ (hash >> 6) ^ (hash >> 12)) & 63);
+}
+
+apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length,
+                         const char *value, apr_size_t value_length,
+                         apr_size_t limit_bytes)
+{
+    apr_size_t bytes = name_length + value_length + H2_FIELD_OVERHEAD_BYTES;
+    apr_uint64_t bit;
+    apr_status_t rv;
+    int pseudo = -1;
+
+    if (bytes > limit_bytes || head->list_bytes > limit_bytes - bytes) {
+        return APR_ENOSPC;
+    }
+    strip_blanks(&value, &value_length);
+    if (has_forbidden_octet(name, name_length) || has_forbidden_octet(value, value_length)) {
+        return APR_EINVAL;
+    }
+    if (name_length && name[0] == ':') {
+        pseudo = pseudo_index(name, name_length);
+        if (pseudo < 0) {
+            return APR_EINVAL;
+        }
+    }
+    rv = reserve(head, name_length + value_length + 2);
+    if (rv == APR_SUCCESS) {
+        rv = reserve_field(head);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    head->list_bytes += bytes;
+    if (pseudo >= 0) {
+        head->pseudo[pseudo] = store(head, value, value_length);
+        return APR_SUCCESS;
+    }
+    head->fields[head->field_count].name = store(head, name, name_length);
+    head->fields[head->field_count].value = store(head, value, value_length);
+    ++head->field_count;
+    bit = name_bit(name, name_length);
+    head->has_repeated |= (head->names_seen & bit) != 0;
+    head->names_seen |= bit;
+    return APR_SUCCESS;
+}
+
+static const char *pseudo_value(const h2_head *head, pseudo_field pseudo)
+{
+    return head->pseudo[pseudo] ? head->arena + head->pseudo[pseudo] : NULL;
+}
+
+const char *h2_head_method(const h2_head *head)
+{
+    return pseudo_value(head, PSEUDO_METHOD);
+}
+
+const char *h2_head_scheme(const h2_head *head)
+{
+    return pseudo_value(head, PSEUDO_SCHEME);
+}
+
+const char *h2_head_authority(const h2_head *head)
+{
+    return pseudo_value(head, PSEUDO_AUTHORITY);
+}
+
+const char *h2_head_path(const h2_head *head)
+{
+    return pseudo_value(head, PSEUDO_PATH);
+}
+
+const char *h2_head_protocol(const h2_head *head)
+{
+    return pseudo_value(head, PSEUDO_PROTOCOL);
+}
+
+int h2_head_count(const h2_head *head)
+{
+    return head->field_count;
+}
+
+h2_field h2_head_field(const h2_head *head, int index)
+{
+    h2_field field = {head->arena + head->fields[index].name,
+                      head->arena + head->fields[index].value};
+
+    return field;
+}
+
+const char *h2_head_get(const h2_head *head, const char *name)
+{
+    int i;
+
+    for (i = 0; i < head->field_count; ++i) {
+        h2_field field = h2_head_field(head, i);
+
+        if (!strcmp(field.name, name)) {
+            return field.value;
+        }
+    }
+    return NULL;
+}
+
+apr_size_t h2_head_bytes(const h2_head *head)
+{
+    return head->list_bytes;
+}
+
+/* The values of all cookie fields in one, RFC 9113, 8.2.3. */
+static void join_cookies(const h2_head *head, apr_table_t *table)
+{
+    apr_pool_t *pool = apr_table_elts(table)->pool;
+    apr_array_header_t *crumbs = apr_array_make(pool, 8, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < head->field_count; ++i) {
+        h2_field field = h2_head_field(head, i);
+
+        if (!strcmp(field.name, "cookie")) {
+            if (crumbs->nelts) {
+                APR_ARRAY_PUSH(crumbs, const char *) = "; ";
+            }
+            APR_ARRAY_PUSH(crumbs, const char *) = field.value;
+        }
+    }
+    if (crumbs->nelts > 1) {
+        apr_table_setn(table, "cookie", apr_array_pstrcat(pool, crumbs, 0));
+    }
+}
+
+void h2_head_to_table(const h2_head *head, apr_table_t *table)
+{
+    int i;
+
+    for (i = 0; i < head->field_count; ++i) {
+        h2_field field = h2_head_field(head, i);
+
+        apr_table_addn(table, field.name, field.value);
+    }
+    if (head->has_repeated) {
+        join_cookies(head, table);
+        apr_table_compress(table, APR_OVERLAP_TABLES_MERGE);
+    }
+}

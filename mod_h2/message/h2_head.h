@@ -1,0 +1,58 @@
+/*
+ * The head of a request (or its trailers) as the client sent it: pseudo-fields
+ * and fields, NUL-terminated in one block of memory of its own.
+ *
+ * Built by the holder of the loop while nghttp2 decodes the field block, then
+ * immutable: it may be read by the thread that runs the request. Freed by the
+ * holder with h2_head_destroy() when the stream ends.
+ */
+#ifndef H2_HEAD_H
+#define H2_HEAD_H
+
+#include "base/h2_base.h"
+
+/* What a field costs beside its octets, RFC 9113, 6.5.2 (and in our memory). */
+#define H2_FIELD_OVERHEAD_BYTES 32
+
+typedef struct h2_head h2_head;
+
+/* One field; both strings are NUL-terminated and live in the head. */
+typedef struct h2_field {
+    const char *name; /* in lower case */
+    const char *value;
+} h2_field;
+
+/* Gives a new head; NULL without memory. */
+h2_head *h2_head_create(void);
+void h2_head_destroy(h2_head *head);
+
+/* Appends a field; blanks at both ends of the value are stripped. Borrows the
+ * bytes. APR_ENOSPC: the list is beyond limit_bytes, counted as RFC 9113, 6.5.2
+ * counts it; APR_EINVAL: a NUL, CR or LF, or an unknown pseudo-field. */
+apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length,
+                         const char *value, apr_size_t value_length,
+                         apr_size_t limit_bytes);
+
+/* The pseudo-fields, RFC 9113, 8.3.1; NULL where missing. Borrowed. */
+const char *h2_head_method(const h2_head *head);
+const char *h2_head_scheme(const h2_head *head);
+const char *h2_head_authority(const h2_head *head);
+const char *h2_head_path(const h2_head *head);
+const char *h2_head_protocol(const h2_head *head); /* RFC 8441 */
+
+/* The other fields, index from 0 to h2_head_count() - 1. */
+int h2_head_count(const h2_head *head);
+h2_field h2_head_field(const h2_head *head, int index);
+
+/* The value of the first field of this lower-case name, NULL: none. */
+const char *h2_head_get(const h2_head *head, const char *name);
+
+/* Bytes of the list as counted against limit_bytes. */
+apr_size_t h2_head_bytes(const h2_head *head);
+
+/* Fields into a table of httpd's: the strings are not copied and the head must
+ * outlive the table. Cookie crumbs are joined (RFC 9113, 8.2.3), other repeated
+ * names merged as httpd does it for HTTP/1.1. */
+void h2_head_to_table(const h2_head *head, apr_table_t *table);
+
+#endif /* H2_HEAD_H */

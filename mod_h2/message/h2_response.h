@@ -1,0 +1,34 @@
+/*
+ * The head of a response, interim or final, and trailers, as a list that
+ * nghttp2 takes: names in lower case, no connection-specific fields.
+ *
+ * Built in a request's pool by the thread that runs the request; after it has
+ * been published it belongs to the holder of the loop and is immutable. Lives
+ * as long as that pool.
+ */
+#ifndef H2_RESPONSE_H
+#define H2_RESPONSE_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/h2_base.h"
+
+typedef struct h2_response h2_response;
+struct h2_response {
+    h2_response *next;   /* interim responses in their order */
+    int status;          /* 0: these are trailers */
+    nghttp2_nv *nva;     /* :status first unless trailers */
+    apr_size_t nva_count;
+    apr_size_t bytes;    /* more than its frames can have */
+    char status_text[4];
+};
+
+/* Gives a response with the fields of up to two tables (either may be NULL).
+ * Borrows the strings: they must live as long as pool. APR_EINVAL: a field has
+ * a name that is no token, or a control character in its value; *pbad_name is
+ * its name then. Any thread. */
+apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int status,
+                                const apr_table_t *first, const apr_table_t *second,
+                                const char **pbad_name);
+
+#endif /* H2_RESPONSE_H */

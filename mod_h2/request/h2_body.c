@@ -1,0 +1,209 @@
+/*
+ * The body of a request: from the exchange to whoever reads it in httpd.
+ */
+#include <http_core.h>
+#include <http_protocol.h>
+
+#include <stdlib.h>
+
+#include "request/h2_context.h"
+#include "request/h2_filters.h"
+#include "request/h2_output.h"
+#include "request/h2_pump.h"
+
+/* Waits until there is something to read; gives the first chunk, or NULL when
+ * the body has ended. */
+static apr_status_t take_chunk(h2_context *context, apr_read_type_e block, h2_chunk **pchunk)
+{
+    h2_exchange *exchange = context->exchange;
+    h2_loop *loop = context->session->loop;
+    apr_status_t rv = APR_SUCCESS;
+
+    *pchunk = NULL;
+    h2_loop_lock(loop);
+    while (rv == APR_SUCCESS && h2_chunks_is_empty(&exchange->in) && !exchange->in_is_ended
+           && !exchange->is_aborted) {
+        rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
+    }
+    if (exchange->is_aborted) {
+        rv = APR_ECONNABORTED;
+    }
+    else if (rv == APR_SUCCESS) {
+        *pchunk = h2_chunks_pop(&exchange->in);
+        if (*pchunk) {
+            h2_session_consumed(context->session, context->stream,
+                                (apr_size_t)(*pchunk)->length);
+            h2_pump_credit(context);
+        }
+    }
+    h2_loop_unlock(loop);
+    return rv;
+}
+
+/* Fills context->body unless it has something or the body has ended. */
+static apr_status_t fill_body(h2_context *context, apr_read_type_e block)
+{
+    apr_bucket_alloc_t *list = context->bucket_alloc;
+    h2_chunk *chunk;
+    apr_status_t rv;
+
+    if (!context->body) {
+        context->body = apr_brigade_create(context->pool, list);
+    }
+    if (!APR_BRIGADE_EMPTY(context->body)) {
+        return APR_SUCCESS;
+    }
+    if (context->body_is_ended) {
+        return APR_EOF;
+    }
+    rv = take_chunk(context, block, &chunk);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (chunk) {
+        /* The chunk's header and its bytes are one block: free both through it. */
+        apr_bucket *b = apr_bucket_heap_create((const char *)chunk,
+                                               (apr_size_t)(chunk->data - (const char *)chunk)
+                                                   + (apr_size_t)chunk->length,
+                                               free, list);
+
+        b->start += chunk->data - (const char *)chunk;
+        b->length = (apr_size_t)chunk->length;
+        APR_BRIGADE_INSERT_TAIL(context->body, b);
+        return APR_SUCCESS;
+    }
+    context->body_is_ended = 1;
+    APR_BRIGADE_INSERT_TAIL(context->body, apr_bucket_eos_create(list));
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_bytes(h2_context *context, apr_bucket_brigade *bb,
+                               apr_off_t readbytes)
+{
+    apr_bucket *after;
+    apr_status_t rv = apr_brigade_partition(context->body, readbytes, &after);
+
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rv;
+    }
+    while (!APR_BRIGADE_EMPTY(context->body) && APR_BRIGADE_FIRST(context->body) != after) {
+        apr_bucket *b = APR_BRIGADE_FIRST(context->body);
+
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(bb, b);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t look_ahead(h2_context *context, apr_bucket_brigade *bb,
+                               apr_off_t readbytes)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(context->body);
+         b != APR_BRIGADE_SENTINEL(context->body) && readbytes > 0; b = APR_BUCKET_NEXT(b)) {
+        apr_bucket *copy;
+        apr_status_t rv = apr_bucket_copy(b, &copy);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if ((apr_off_t)copy->length > readbytes) {
+            apr_bucket_split(copy, (apr_size_t)readbytes);
+            apr_bucket_delete(APR_BUCKET_NEXT(copy));
+        }
+        APR_BRIGADE_INSERT_TAIL(bb, copy);
+        readbytes -= (apr_off_t)copy->length;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                          apr_read_type_e block, apr_off_t readbytes)
+{
+    h2_context *context = f->ctx;
+    apr_status_t rv;
+
+    if (f->c->aborted) {
+        return APR_ECONNABORTED;
+    }
+    if (mode == AP_MODE_INIT) {
+        return APR_SUCCESS;
+    }
+    rv = fill_body(context, block);
+    if (rv != APR_SUCCESS) {
+        f->c->aborted = APR_STATUS_IS_ECONNABORTED(rv);
+        return rv;
+    }
+    switch (mode) {
+    case AP_MODE_SPECULATIVE:
+        return look_ahead(context, bb, readbytes);
+    case AP_MODE_GETLINE:
+        return apr_brigade_split_line(bb, context->body, block, HUGE_STRING_LEN);
+    case AP_MODE_EXHAUSTIVE:
+        APR_BRIGADE_CONCAT(bb, context->body);
+        return APR_SUCCESS;
+    default:
+        return read_bytes(context, bb, readbytes);
+    }
+}
+
+static void ask_for_body(h2_context *context, request_rec *r)
+{
+    request_rec *of;
+
+    if (!r->expecting_100 || r->eos_sent || r->bytes_sent) {
+        return;
+    }
+    for (of = r; of; of = of->main) {
+        of->expecting_100 = 0;
+    }
+    h2_output_interim(context, HTTP_CONTINUE, NULL);
+}
+
+static void take_trailers(h2_context *context, request_rec *r)
+{
+    h2_loop *loop = context->session->loop;
+    const h2_head *trailers;
+
+    h2_loop_lock(loop);
+    trailers = context->exchange->in_trailers;
+    h2_loop_unlock(loop);
+    if (trailers) { /* immutable since the body has ended */
+        h2_head_to_table(trailers, r->trailers_in);
+    }
+}
+
+/* Adds to r->read_length, APR_ENOSPC beyond LimitRequestBody. */
+static apr_status_t check_limit(request_rec *r, apr_bucket_brigade *bb)
+{
+    apr_off_t limit = ap_get_limit_req_body(r);
+    apr_off_t length = 0;
+
+    apr_brigade_length(bb, 0, &length);
+    r->read_length += length;
+    if (limit > 0 && r->read_length > limit) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "request body is larger than LimitRequestBody (%" APR_OFF_T_FMT ")",
+                      limit);
+        return APR_ENOSPC; /* httpd makes a 413 of it */
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                            apr_read_type_e block, apr_off_t readbytes)
+{
+    h2_context *context = f->ctx;
+    apr_status_t rv;
+
+    ask_for_body(context, f->r);
+    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+    if (rv != APR_SUCCESS || mode == AP_MODE_SPECULATIVE) {
+        return rv;
+    }
+    if (!APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb))) {
+        take_trailers(context, f->r);
+    }
+    return check_limit(f->r, bb);
+}

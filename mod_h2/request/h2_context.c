@@ -1,0 +1,212 @@
+#include "request/h2_context.h"
+
+#include <stdlib.h>
+
+#include <ap_mpm.h>
+#include <http_connection.h>
+#include <http_core.h>
+#include <mod_log_config.h>
+
+#include "request/h2_filters.h"
+#include "request/h2_habits.h"
+
+/* Spare contexts of a loop: what a busy connection runs at a time. The others
+ * go back to the system. */
+#define H2_CONTEXT_SPARE_MAX 64
+
+/* Memory that the allocator of a spare context may keep. */
+#define H2_CONTEXT_KEPT_BYTES (256 * 1024)
+
+/* After so many requests a context is made anew: what its bucket allocator has
+ * once taken, it keeps. */
+#define H2_CONTEXT_USES_MAX 10000
+
+/* Beyond the state that any MPM keeps for a connection. */
+#define H2_MPM_STATE_BYTES 1024
+
+APR_DECLARE_OPTIONAL_FN(void, ap_logio_add_bytes_out, (conn_rec *c, apr_off_t bytes));
+
+typedef struct spare_list {
+    APR_RING_HEAD(h2_context_spare, h2_context) ring;
+    int count;
+} spare_list;
+
+/* One for each loop, guarded by it. */
+static spare_list *spares;
+
+/* Fixed since child start. */
+static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) *add_bytes_out;
+static module *event_mpm;
+
+void h2_context_init(apr_pool_t *pool, int loop_count)
+{
+    int i;
+
+    spares = apr_pcalloc(pool, loop_count * sizeof(spares[0]));
+    for (i = 0; i < loop_count; ++i) {
+        APR_RING_INIT(&spares[i].ring, h2_context, link);
+    }
+    add_bytes_out = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_out);
+    event_mpm = ap_find_linked_module("event.c");
+}
+
+static h2_context *make_context(void)
+{
+    apr_allocator_t *allocator;
+    apr_pool_t *pool;
+    h2_context *context = calloc(1, sizeof(*context));
+
+    if (!context || apr_allocator_create(&allocator) != APR_SUCCESS) {
+        free(context);
+        return NULL;
+    }
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        free(context);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, pool);
+    apr_allocator_max_free_set(allocator, H2_CONTEXT_KEPT_BYTES);
+    apr_pool_tag(pool, "h2_context");
+    context->allocator = allocator;
+    context->pool = pool;
+    context->bucket_alloc = apr_bucket_alloc_create_ex(allocator);
+    return context;
+}
+
+static void free_context(h2_context *context)
+{
+    apr_bucket_alloc_destroy(context->bucket_alloc);
+    apr_pool_destroy(context->pool);
+    free(context);
+}
+
+static h2_context *take_context(const h2_loop *loop)
+{
+    spare_list *list = &spares[loop->index];
+    h2_context *context;
+
+    if (APR_RING_EMPTY(&list->ring, h2_context, link)) {
+        return make_context();
+    }
+    context = APR_RING_FIRST(&list->ring);
+    APR_RING_REMOVE(context, link);
+    --list->count;
+    return context;
+}
+
+/* Event's hooks write to the state that it keeps for a connection; a secondary
+ * gets one of its own, which nobody reads. */
+static void set_mpm_state(conn_rec *c)
+{
+    if (event_mpm) {
+        ap_set_module_config(c->conn_config, event_mpm,
+                             apr_pcalloc(c->pool, H2_MPM_STATE_BYTES));
+    }
+}
+
+/* Nothing of it may be shared with another thread but what never changes. */
+static conn_rec *make_secondary(h2_context *context, conn_rec *master, long id)
+{
+    apr_pool_t *pool = context->pool;
+    conn_rec *c = apr_pcalloc(pool, sizeof(*c));
+
+    c->pool = pool;
+    c->base_server = master->base_server;
+    c->vhost_lookup_data = master->vhost_lookup_data;
+    c->local_addr = master->local_addr;
+    c->local_ip = master->local_ip;
+    /* A look-up of the client's name is kept in the address. */
+    apr_sockaddr_info_copy(&c->client_addr, master->client_addr, pool);
+    c->client_ip = master->client_ip;
+    c->conn_config = ap_create_conn_config(pool);
+    c->notes = apr_table_make(pool, 5);
+    c->bucket_alloc = context->bucket_alloc;
+    c->id = id;
+    c->keepalives = 1;
+    c->keepalive = AP_CONN_CLOSE; /* nobody is to drain a body or to look ahead */
+    c->clogging_input_filters = 1;
+    c->master = master;
+    c->cs = apr_pcalloc(pool, sizeof(*c->cs));
+    c->cs->state = CONN_STATE_HANDLER;
+    ap_set_module_config(c->conn_config, &http2_module, context);
+    set_mpm_state(c);
+    return c;
+}
+
+h2_context *h2_context_create(h2_session *session, h2_stream *stream)
+{
+    h2_loop *loop = session->loop;
+    h2_context *context = take_context(loop);
+
+    if (!context) {
+        return NULL;
+    }
+    ++context->use_count;
+    context->session = session;
+    context->stream = stream;
+    context->exchange = &stream->exchange;
+    context->memory_max = session->conf->stream_mem_bytes;
+    context->timeout = session->timeout;
+    context->is_buffering = 1;
+    context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
+    context->habit = h2_habits_place(stream->head);
+    stream->exchange.context = context;
+    /* The low 32 bits are unique in the child: modules make ids of them. */
+    context->c = make_secondary(context, session->c,
+                                (long)(((apr_uint64_t)++loop->request_count << 6)
+                                       | (unsigned)loop->index));
+    context->staged = apr_brigade_create(context->pool, context->bucket_alloc);
+    context->pinned = apr_brigade_create(context->pool, context->bucket_alloc);
+    return context;
+}
+
+/* Ends the request: logged, counted and freed by its EOR bucket. */
+static void end_request(h2_context *context, ap_sb_handle_t *sbh)
+{
+    conn_rec *c = context->c;
+
+    c->sbh = sbh;
+    c->current_thread = NULL;
+    if (add_bytes_out) {
+        add_bytes_out(c, (apr_off_t)context->stream->out_bytes);
+    }
+    apr_brigade_cleanup(context->staged);
+    apr_brigade_cleanup(context->pinned);
+    if (context->end_of_request) {
+        apr_bucket_destroy(context->end_of_request);
+    }
+}
+
+void h2_context_recycle(h2_context *context, ap_sb_handle_t *sbh)
+{
+    h2_loop *loop = context->session->loop;
+    spare_list *list = &spares[loop->index];
+    int use_count = context->use_count;
+
+    h2_loop_assert_held(loop);
+    if (context->c) {
+        end_request(context, sbh);
+    }
+    apr_pool_clear(context->pool);
+    if (list->count >= H2_CONTEXT_SPARE_MAX || use_count >= H2_CONTEXT_USES_MAX) {
+        free_context(context);
+        return;
+    }
+    {
+        h2_context kept = {0};
+
+        kept.allocator = context->allocator;
+        kept.pool = context->pool;
+        kept.bucket_alloc = context->bucket_alloc;
+        kept.use_count = use_count;
+        *context = kept;
+    }
+    APR_RING_INSERT_HEAD(&list->ring, context, h2_context, link);
+    ++list->count;
+}
+
+h2_context *h2_context_of(const conn_rec *c)
+{
+    return c->master ? ap_get_module_config(c->conn_config, &http2_module) : NULL;
+}

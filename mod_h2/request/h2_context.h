@@ -1,0 +1,79 @@
+/*
+ * What a request needs to run in httpd: an allocator with a pool, a bucket
+ * allocator, a secondary connection and the request_rec. Kept and used again,
+ * last in first out: making them anew costs more than the request itself.
+ *
+ * A context belongs to the thread that runs its request until that thread has
+ * called h2_request_finish(); after it to the holder of the loop, who recycles
+ * it when the stream has ended. Spare ones belong to the holder of their loop.
+ */
+#ifndef H2_CONTEXT_H
+#define H2_CONTEXT_H
+
+#include <apr_buckets.h>
+
+#include "base/h2_base.h"
+#include "request/h2_interim.h"
+#include "session/h2_session.h"
+#include "worker/h2_workers.h"
+
+typedef struct h2_context h2_context;
+struct h2_context {
+    /* Fixed as long as the context lives. */
+    apr_allocator_t *allocator;
+    apr_pool_t *pool;               /* cleared after each request */
+    apr_bucket_alloc_t *bucket_alloc;
+
+    /* The holder, while it is spare or waits for a thread. */
+    APR_RING_ENTRY(h2_context) link;
+    int use_count;
+
+    /* Fixed for one request. */
+    h2_session *session;
+    h2_stream *stream;
+    h2_exchange *exchange;
+    conn_rec *c;                    /* the secondary connection */
+    apr_uint32_t habit;             /* where h2_habits remembers this request */
+    unsigned has_no_body : 1;       /* the request ended with its head */
+
+    /* The runner; after the request the holder. */
+    h2_worker *worker;              /* that runs it */
+    request_rec *r;
+    apr_size_t memory_max;          /* of its output: H2StreamMaxMemSize */
+    apr_interval_time_t timeout;    /* of its waits for the client */
+
+    apr_bucket_brigade *body;       /* read from the exchange, not yet asked for */
+    unsigned body_is_ended : 1;     /* its EOS has been given */
+
+    h2_interim *interim;            /* reads what ap_send_interim_response() writes */
+    h2_response *response;          /* the final head, once httpd has made it */
+    h2_response *trailers;
+    apr_bucket_brigade *staged;     /* output that is not yet in the exchange */
+    apr_size_t staged_bytes;        /* of these, those in memory */
+    apr_bucket_brigade *pinned;     /* buckets to whose bytes the exchange points */
+    h2_chunks last_chunks;          /* made of what was staged at the end */
+    apr_bucket *end_of_request;     /* its destruction logs and ends the request */
+    unsigned is_published : 1;      /* the final head is in the exchange */
+    unsigned is_ended : 1;          /* EOS was seen */
+    unsigned is_failed : 1;         /* the response is broken: reset the stream */
+    unsigned is_buffering : 1;      /* H2OutputBuffering */
+    unsigned has_waited : 1;        /* it was slow, or had to wait for something */
+};
+
+/* Child start: lists of spare contexts for that many loops, in pool. */
+void h2_context_init(apr_pool_t *pool, int loop_count);
+
+/* Holder: gives a context for the stream's request, with its secondary
+ * connection set up as far as needs the session; NULL without memory. */
+h2_context *h2_context_create(h2_session *session, h2_stream *stream);
+
+/* Holder: the stream has ended and so has the request. Logs it, and frees all it
+ * had; the context is kept for another one. Takes context. scoreboard: of the
+ * calling thread, where the request is counted. */
+void h2_context_recycle(h2_context *context, ap_sb_handle_t *sbh);
+
+/* The context of a secondary connection, NULL: c is none of ours. Any thread
+ * that may use c. */
+h2_context *h2_context_of(const conn_rec *c);
+
+#endif /* H2_CONTEXT_H */

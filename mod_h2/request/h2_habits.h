@@ -1,0 +1,31 @@
+/*
+ * What is remembered of requests: those that were slow last time are not run by
+ * the leader again. A small table without collisions handling: a wrong guess
+ * costs a thread switch, or a few milliseconds once.
+ *
+ * One table for each loop; holder only.
+ */
+#ifndef H2_HABITS_H
+#define H2_HABITS_H
+
+#include "base/h2_base.h"
+#include "message/h2_head.h"
+
+/* Child start. */
+void h2_habits_init(apr_pool_t *pool, int loop_count);
+
+/* Where a request of this head is remembered: by authority, method and path
+ * without its query. Any thread. */
+apr_uint32_t h2_habits_place(const h2_head *head);
+
+/* Was it slow, or is one running at the moment that has been? */
+int h2_habits_is_slow(int loop_index, apr_uint32_t place);
+
+/* The leader begins one: until it says otherwise, this counts as slow, which only
+ * another leader can see. */
+void h2_habits_begin(int loop_index, apr_uint32_t place);
+
+/* It has run, and was quick or not. */
+void h2_habits_end(int loop_index, apr_uint32_t place, int was_quick);
+
+#endif /* H2_HABITS_H */

@@ -1,0 +1,276 @@
+#include "request/h2_output.h"
+
+#include <stdlib.h>
+
+#include <apr_portable.h>
+
+#include <http_protocol.h>
+
+#include "request/h2_pump.h"
+
+/* What a bucket costs beside its bytes. */
+#define H2_BUCKET_BYTES (sizeof(apr_bucket) + 64)
+
+apr_status_t h2_output_head(h2_context *context, request_rec *r, int status)
+{
+    const char *bad_name = NULL;
+    apr_status_t rv = h2_response_create(&context->response, r->pool, status, r->headers_out,
+                                         NULL, &bad_name);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      H2_ID_FMT "response field '%s' cannot be sent, the stream is reset",
+                      context->session->c->id, context->stream->id, bad_name);
+        context->is_failed = 1;
+    }
+    return rv;
+}
+
+/* Puts the final head into the exchange, once. Holder. */
+static void publish_head(h2_context *context)
+{
+    if (context->response && !context->is_published) {
+        context->is_published = 1;
+        context->exchange->out_response = context->response;
+    }
+}
+
+/* Lets the client have it. Holder, by the runner. */
+static void pump(h2_context *context)
+{
+    h2_session *session = context->session;
+
+    h2_session_has_output(session, context->stream);
+    h2_pump_output(session, context->worker);
+    if (h2_session_is_finished(session)) {
+        h2_loop_ready(session->loop, &session->task);
+    }
+}
+
+apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_t *fields)
+{
+    h2_exchange *exchange = context->exchange;
+    h2_loop *loop = context->session->loop;
+    h2_response *interim, **plast;
+    const char *bad_name;
+    apr_status_t rv;
+
+    if (status == HTTP_SWITCHING_PROTOCOLS || context->response) {
+        return APR_SUCCESS; /* no such thing in HTTP/2, RFC 9113, 8.6; too late */
+    }
+    fields = fields ? apr_table_clone(context->pool, fields) : NULL;
+    rv = h2_response_create(&interim, context->pool, status, fields, NULL, &bad_name);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    h2_loop_lock(loop);
+    if (exchange->is_aborted) {
+        rv = APR_ECONNABORTED;
+    }
+    else {
+        for (plast = &exchange->out_interim; *plast; plast = &(*plast)->next) {
+            continue;
+        }
+        *plast = interim;
+        pump(context);
+    }
+    h2_loop_unlock(loop);
+    return rv;
+}
+
+/* A file that stays open until the stream has ended can be read when it is sent. */
+static int is_lasting_file(h2_context *context, apr_bucket *b)
+{
+    apr_bucket_file *file = b->data;
+
+    return APR_BUCKET_IS_FILE(b)
+           && (apr_file_pool_get(file->fd) == context->r->pool
+               || apr_bucket_setaside(b, context->pool) == APR_SUCCESS);
+}
+
+/* Reads a bucket of unknown length, as from a pipe; what was staged before goes
+ * out first if this would have to wait. */
+static apr_status_t read_unknown(h2_context *context, apr_bucket *b)
+{
+    const char *data;
+    apr_size_t length;
+    apr_status_t rv = apr_bucket_read(b, &data, &length, APR_NONBLOCK_READ);
+
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        rv = h2_output_publish(context);
+        if (rv == APR_SUCCESS) {
+            rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+        }
+    }
+    return rv;
+}
+
+apr_status_t h2_output_stage(h2_context *context, apr_bucket *b)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (b->length == (apr_size_t)-1) {
+        /* Becomes a bucket with bytes, and the rest follows it. */
+        rv = read_unknown(context, b);
+    }
+    if (rv == APR_SUCCESS && !is_lasting_file(context, b)) {
+        const char *data;
+        apr_size_t length;
+
+        rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+        if (rv == APR_SUCCESS) {
+            rv = apr_bucket_setaside(b, context->pool);
+            if (APR_STATUS_IS_ENOTIMPL(rv)) {
+                rv = APR_SUCCESS;
+            }
+        }
+        context->staged_bytes += b->length + H2_BUCKET_BYTES;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    APR_BUCKET_REMOVE(b);
+    APR_BRIGADE_INSERT_TAIL(context->staged, b);
+    return (context->staged_bytes > context->memory_max) ? h2_output_publish(context)
+                                                         : APR_SUCCESS;
+}
+
+static void append_file(apr_pool_t *pool, h2_chunks *chunks, const apr_bucket *b,
+                        int is_malloced)
+{
+    const apr_bucket_file *file = b->data;
+    h2_chunk *chunk = is_malloced ? calloc(1, sizeof(*chunk))
+                                  : apr_pcalloc(pool, sizeof(*chunk));
+
+    apr_os_file_get(&chunk->descriptor, file->fd);
+    chunk->offset = b->start;
+    chunk->length = (apr_off_t)b->length;
+    chunk->is_malloced = is_malloced;
+    h2_chunks_append(chunks, chunk);
+}
+
+static void append_memory(apr_pool_t *pool, h2_chunks *chunks, const char *data,
+                          apr_size_t length)
+{
+    h2_chunk *chunk = apr_pcalloc(pool, sizeof(*chunk));
+
+    chunk->data = data;
+    chunk->length = (apr_off_t)length;
+    h2_chunks_append(chunks, chunk);
+}
+
+/* Turns staged buckets into chunks. While the request runs, its pool and its
+ * buckets are its own: bytes are copied then. */
+static apr_status_t make_chunks(h2_context *context, h2_chunks *chunks, int is_running)
+{
+    h2_chunks_init(chunks);
+    while (!APR_BRIGADE_EMPTY(context->staged)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(context->staged);
+        const char *data;
+        apr_size_t length;
+        apr_status_t rv = APR_SUCCESS;
+        int is_pinned = 1;
+
+        if (!b->length) {
+            is_pinned = 0;
+        }
+        else if (APR_BUCKET_IS_FILE(b)) {
+            append_file(context->pool, chunks, b, is_running);
+        }
+        else {
+            rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+            if (rv == APR_SUCCESS && is_running) {
+                rv = h2_chunks_add_copy(chunks, data, length);
+                is_pinned = 0;
+            }
+            else if (rv == APR_SUCCESS) {
+                append_memory(context->pool, chunks, data, length);
+            }
+        }
+        if (rv != APR_SUCCESS) {
+            h2_chunks_clear(chunks);
+            return rv;
+        }
+        APR_BUCKET_REMOVE(b);
+        if (is_pinned) {
+            APR_BRIGADE_INSERT_TAIL(context->pinned, b);
+        }
+        else {
+            apr_bucket_destroy(b);
+        }
+    }
+    context->staged_bytes = 0;
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_output_publish(h2_context *context)
+{
+    h2_exchange *exchange = context->exchange;
+    h2_loop *loop = context->session->loop;
+    h2_chunks chunks;
+    apr_status_t rv = make_chunks(context, &chunks, 1);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    h2_loop_lock(loop);
+    if (!exchange->is_aborted) {
+        h2_chunks_move(&exchange->out, &chunks);
+        publish_head(context);
+        pump(context);
+    }
+    while (rv == APR_SUCCESS && !exchange->is_aborted
+           && exchange->out.memory_bytes > context->memory_max) {
+        rv = h2_pump_wait(context);
+    }
+    if (exchange->is_aborted) {
+        rv = APR_ECONNABORTED;
+    }
+    h2_loop_unlock(loop);
+    h2_chunks_clear(&chunks);
+    return rv;
+}
+
+static apr_status_t make_trailers(h2_context *context)
+{
+    const request_rec *r = context->r;
+    const char *bad_name = NULL;
+    apr_status_t rv;
+
+    if (!r || apr_is_empty_table(r->trailers_out)) {
+        return APR_SUCCESS;
+    }
+    rv = h2_response_create(&context->trailers, r->pool, 0, r->trailers_out, NULL, &bad_name);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r,
+                      H2_ID_FMT "trailer '%s' cannot be sent", context->session->c->id,
+                      context->stream->id, bad_name);
+    }
+    return rv;
+}
+
+void h2_output_prepare_finish(h2_context *context, h2_chunks *chunks)
+{
+    h2_chunks_init(chunks);
+    if (context->is_ended && !context->is_failed) {
+        make_trailers(context);
+        if (make_chunks(context, chunks, 0) != APR_SUCCESS) {
+            context->is_failed = 1;
+        }
+    }
+}
+
+void h2_output_finish(h2_context *context, h2_chunks *chunks)
+{
+    h2_exchange *exchange = context->exchange;
+
+    if (exchange->is_aborted) {
+        h2_chunks_clear(chunks);
+        return;
+    }
+    h2_chunks_move(&exchange->out, chunks);
+    publish_head(context);
+    exchange->out_trailers = context->trailers;
+    exchange->out_is_failed = context->is_failed || !context->is_ended;
+    exchange->out_is_ended = context->is_ended && !context->is_failed;
+}

@@ -1,0 +1,74 @@
+#include "request/h2_pump.h"
+
+#include "worker/h2_leader.h"
+
+/* Buffers that one session may write before others have a turn. */
+#define H2_PUMP_BUFFERS 8
+
+static void clean_up_done(h2_session *session, ap_sb_handle_t *sbh)
+{
+    h2_stream *stream;
+
+    while ((stream = h2_session_next_done(session)) != NULL) {
+        if (stream->exchange.context) {
+            h2_context_recycle(stream->exchange.context, sbh);
+        }
+        h2_stream_destroy(stream);
+    }
+}
+
+void h2_pump_output(h2_session *session, const h2_worker *worker)
+{
+    int buffers;
+
+    session->c->current_thread = worker->thread;
+
+    for (buffers = 0; buffers < H2_PUMP_BUFFERS; ++buffers) {
+        apr_size_t used = h2_session_pack(session);
+
+        /* All bytes of these are in the buffer: what they had can go, and who
+         * has read their end finds them logged and counted. */
+        clean_up_done(session, worker->scoreboard);
+        if (!used || h2_session_write(session) != APR_SUCCESS
+            || h2_io_is_blocked(&session->io)) {
+            break;
+        }
+    }
+    clean_up_done(session, worker->scoreboard);
+    if (buffers == H2_PUMP_BUFFERS) {
+        h2_loop_ready(session->loop, &session->task);
+    }
+    h2_session_arm(session);
+}
+
+void h2_pump_credit(h2_context *context)
+{
+    h2_session *session = context->session;
+
+    if (nghttp2_session_want_write(session->ngh2)) {
+        h2_pump_output(session, context->worker);
+        if (h2_session_is_finished(session)) {
+            h2_loop_ready(session->loop, &session->task);
+        }
+    }
+}
+
+apr_status_t h2_pump_wait(h2_context *context)
+{
+    h2_loop *loop = context->session->loop;
+    h2_worker *worker = context->worker;
+    apr_status_t rv;
+
+    context->has_waited = 1;
+    if (h2_leader_is(worker, loop)) {
+        /* The watchdog would do it, but later. */
+        h2_loop_unlock(loop);
+        h2_leader_detach(worker);
+        h2_loop_lock(loop);
+        return APR_SUCCESS; /* it may have changed meanwhile: look again */
+    }
+    context->exchange->waiter = worker->wait_cond;
+    rv = h2_loop_cond_wait(loop, worker->wait_cond, context->timeout);
+    context->exchange->waiter = NULL;
+    return rv;
+}

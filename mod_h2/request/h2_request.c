@@ -1,0 +1,221 @@
+#include "request/h2_request.h"
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <http_vhost.h>
+#include <mod_log_config.h>
+#include <scoreboard.h>
+
+#include "request/h2_filters.h"
+#include "request/h2_habits.h"
+#include "request/h2_output.h"
+#include "worker/h2_leader.h"
+
+/* A handed-over request that took no longer is run by the leader again some day. */
+#define H2_QUICK_USEC 1000
+
+APR_DECLARE_OPTIONAL_FN(void, ap_logio_add_bytes_in, (conn_rec *c, apr_off_t bytes));
+
+/* Fixed since the configuration was read. */
+static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_in) *add_bytes_in;
+
+/* Handlers that wait for somebody else: not for the leader. */
+static const char *const waiting_handlers[] = {
+    "proxy-server", "cgi-script", "fcgid-script", "lua-script", "balancer-manager",
+    "dav-handler",
+};
+
+static const char *target_of(const h2_head *head)
+{
+    const char *path = h2_head_path(head);
+
+    return path ? path : h2_head_authority(head); /* CONNECT has no path */
+}
+
+/* HTTP/1.1's limits on a head hold here as well. 0, or the status to answer. */
+static int check_limits(const request_rec *r, const h2_head *head)
+{
+    const server_rec *s = r->server;
+    int i, count = h2_head_count(head);
+
+    if ((int)strlen(r->the_request) > s->limit_req_line) {
+        return HTTP_REQUEST_URI_TOO_LARGE;
+    }
+    if (s->limit_req_fields > 0 && count > s->limit_req_fields) {
+        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
+    for (i = 0; i < count; ++i) {
+        h2_field field = h2_head_field(head, i);
+
+        if (strlen(field.name) + 2 + strlen(field.value) > (apr_size_t)s->limit_req_fieldsize) {
+            return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+        }
+    }
+    return 0;
+}
+
+static int is_known_scheme(const char *scheme)
+{
+    return !scheme || !strcmp(scheme, "http") || !strcmp(scheme, "https");
+}
+
+static void set_fields(request_rec *r, const h2_head *head, int has_body)
+{
+    const char *authority = h2_head_authority(head);
+
+    h2_head_to_table(head, r->headers_in);
+    if (authority && *authority) {
+        apr_table_setn(r->headers_in, "Host", authority);
+    }
+    if (has_body && !apr_table_get(r->headers_in, "Content-Length")) {
+        /* httpd's modules tell by it that there is a body. */
+        apr_table_setn(r->headers_in, "Transfer-Encoding", "chunked");
+    }
+}
+
+/* Makes the request_rec. Returns 0, or the status of the error to answer. */
+static int make_request(h2_context *context)
+{
+    const h2_head *head = context->exchange->head;
+    request_rec *r = ap_create_request(context->c);
+    int status;
+
+    context->r = r;
+    h2_filters_add_request(r);
+    ap_run_pre_read_request(r, context->c);
+    r->request_time = context->stream->begun;
+    r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(head),
+                                 " HTTP/2.0", NULL);
+    status = check_limits(r, head);
+    set_fields(r, head, !context->has_no_body);
+    if (!ap_parse_request_line(r)) {
+        status = r->status;
+    }
+    else if (!is_known_scheme(h2_head_scheme(head))) {
+        status = HTTP_BAD_REQUEST;
+    }
+    if (!status && !ap_check_request_header(r)) {
+        status = r->status;
+    }
+    r->per_dir_config = r->server->lookup_defaults;
+    if (status) {
+        r->status = HTTP_OK; /* the first error */
+        return status;
+    }
+    return ap_post_read_request(r);
+}
+
+static void set_timeouts(h2_context *context)
+{
+    apr_interval_time_t timeout = h2_config_stream_timeout(context->r);
+
+    context->timeout = (timeout > 0) ? timeout : -1;
+    context->is_buffering = (h2_config_is_output_buffering(context->r) != 0);
+}
+
+/* An answer without a handler, and the end of the request. */
+static void answer_error(h2_context *context, int status)
+{
+    request_rec *r = context->r;
+    apr_bucket_brigade *bb;
+
+    ap_die(status, r);
+    bb = apr_brigade_create(context->pool, context->bucket_alloc);
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_eor_create(context->bucket_alloc, r));
+    ap_pass_brigade(context->c->output_filters, bb);
+    apr_brigade_cleanup(bb);
+}
+
+/* Modules put their state on a connection in pre_connection; the core stops
+ * there for a secondary. */
+static void prepare_connection(h2_context *context)
+{
+    conn_rec *c = context->c;
+
+    c->sbh = context->worker->scoreboard;
+    c->current_thread = context->worker->thread;
+    h2_filters_add_connection(c);
+    ap_run_pre_connection(c, ap_get_conn_socket(context->session->c));
+    ap_set_core_module_config(c->conn_config, ap_get_conn_socket(context->session->c));
+    if (add_bytes_in) {
+        add_bytes_in(c, (apr_off_t)h2_head_bytes(context->exchange->head));
+    }
+}
+
+void h2_request_run(h2_context *context, h2_worker *worker)
+{
+    apr_time_t begun = apr_time_now();
+    int status;
+
+    context->worker = worker;
+    worker->loop = context->session->loop;
+    prepare_connection(context);
+    status = make_request(context);
+    set_timeouts(context);
+    ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
+    if (status) {
+        answer_error(context, status);
+    }
+    else {
+        ap_process_async_request(context->r);
+    }
+    ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
+    if (apr_time_now() - begun > H2_QUICK_USEC) {
+        context->has_waited = 1;
+    }
+    h2_output_prepare_finish(context, &context->last_chunks);
+}
+
+void h2_request_finish(h2_context *context, int has_kept_lead)
+{
+    h2_loop *loop = context->session->loop;
+
+    h2_loop_assert_held(loop);
+    context->c->sbh = NULL;
+    h2_habits_end(loop->index, context->habit, has_kept_lead || !context->has_waited);
+    h2_output_finish(context, &context->last_chunks);
+    h2_session_finished(context->session, context->stream);
+}
+
+/* Before the handler: is it one that waits? Then somebody else leads the loop. */
+static int detach_before_waiting(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+    apr_size_t i;
+
+    if (!context || !r->handler) {
+        return DECLINED;
+    }
+    for (i = 0; i < sizeof(waiting_handlers) / sizeof(waiting_handlers[0]); ++i) {
+        if (!strcmp(r->handler, waiting_handlers[i])) {
+            context->has_waited |= h2_leader_detach(context->worker);
+            break;
+        }
+    }
+    return DECLINED;
+}
+
+/* An error page after the head is out cannot be one: the response is broken. */
+static void note_late_error(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    if (context && context->response) {
+        context->is_failed = 1;
+    }
+}
+
+static void find_optional_functions(void)
+{
+    add_bytes_in = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_in);
+}
+
+void h2_request_register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,253 @@
+/*
+ * The way of a response out of httpd: H2_RESPONSE makes its head, H2_OUT takes
+ * its body and the interim responses.
+ */
+#include "base/h2_base.h"
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_time.h>
+
+#include "request/h2_context.h"
+#include "request/h2_filters.h"
+#include "request/h2_output.h"
+
+/* The fields of a 304, RFC 9110, 15.4.5, and what httpd sends with it. */
+static const char *const not_modified_fields[] = {
+    "Date", "Server", "ETag", "Content-Location", "Expires", "Cache-Control", "Vary", "Warning",
+    "WWW-Authenticate", "Proxy-Authenticate", "Set-Cookie", "Set-Cookie2", "Last-Modified",
+    "Strict-Transport-Security", "Link", "Alt-Svc", "Accept-Ranges",
+};
+
+static void set_default(apr_table_t *table, const char *name, const char *value)
+{
+    if (value && !apr_table_get(table, name)) {
+        apr_table_setn(table, name, value);
+    }
+}
+
+static const char *http_date(apr_pool_t *pool, apr_time_t when)
+{
+    char *date = apr_palloc(pool, APR_RFC822_DATE_LEN);
+
+    ap_recent_rfc822_date(date, when);
+    return date;
+}
+
+static void set_content_fields(request_rec *r)
+{
+    apr_table_t *fields = r->headers_out;
+
+    if (r->content_type) {
+        const char *type = ap_make_content_type(r, r->content_type);
+
+        if (type) {
+            apr_table_setn(fields, "Content-Type", type);
+        }
+    }
+    if (r->content_encoding) {
+        apr_table_setn(fields, "Content-Encoding", r->content_encoding);
+    }
+    if (r->content_languages && !apr_table_get(fields, "Content-Language")) {
+        const char *const *languages = (const char *const *)r->content_languages->elts;
+        int i;
+
+        for (i = 0; i < r->content_languages->nelts; ++i) {
+            apr_table_mergen(fields, "Content-Language", languages[i]);
+        }
+    }
+}
+
+static void keep_fields_of_304(request_rec *r)
+{
+    apr_table_t *kept = apr_table_make(r->pool, 12);
+    const apr_array_header_t *list = apr_table_elts(r->headers_out);
+    const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
+    int i;
+    apr_size_t n;
+
+    for (i = 0; i < list->nelts; ++i) {
+        for (n = 0; n < sizeof(not_modified_fields) / sizeof(not_modified_fields[0]); ++n) {
+            if (!ap_cstr_casecmp(not_modified_fields[n], entries[i].key)) {
+                apr_table_addn(kept, entries[i].key, entries[i].val);
+            }
+        }
+    }
+    r->headers_out = kept;
+}
+
+/* What httpd's own HTTP_HEADER adds to, and takes from, what a handler has set. */
+static void complete_fields(request_rec *r)
+{
+    if (!apr_is_empty_table(r->err_headers_out)) {
+        r->headers_out = apr_table_overlay(r->pool, r->err_headers_out, r->headers_out);
+    }
+    set_content_fields(r);
+    set_default(r->headers_out, "Date", http_date(r->pool, r->request_time));
+    if (r->proxyreq == PROXYREQ_NONE) {
+        apr_table_setn(r->headers_out, "Server", ap_get_server_banner());
+    }
+    else {
+        set_default(r->headers_out, "Server", ap_get_server_banner());
+    }
+    if (r->no_cache) {
+        set_default(r->headers_out, "Expires", http_date(r->pool, r->request_time));
+    }
+    if (r->status == HTTP_NOT_MODIFIED) {
+        keep_fields_of_304(r);
+    }
+    if (r->status == HTTP_NO_CONTENT) {
+        apr_table_unset(r->headers_out, "Content-Length");
+    }
+    apr_table_unset(r->headers_out, "Transfer-Encoding");
+}
+
+/* The status that a filter wants instead of what it has seen, 0: none. */
+static int error_in(const apr_bucket_brigade *bb)
+{
+    const apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        if (AP_BUCKET_IS_ERROR(b)) {
+            return ((const ap_bucket_error *)b->data)->status;
+        }
+    }
+    return 0;
+}
+
+static void drop_data(apr_bucket_brigade *bb)
+{
+    apr_bucket *b, *next;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = next) {
+        next = APR_BUCKET_NEXT(b);
+        if (!APR_BUCKET_IS_METADATA(b)) {
+            apr_bucket_delete(b);
+        }
+    }
+}
+
+apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    h2_context *context = f->ctx;
+    request_rec *r = f->r;
+    int error;
+
+    if (!context->response && !context->is_failed) {
+        error = error_in(bb);
+        if (error) {
+            apr_brigade_cleanup(bb);
+            ap_die(error, r);
+            return AP_FILTER_ERROR;
+        }
+        complete_fields(r);
+        if (h2_output_head(context, r, r->status) != APR_SUCCESS) {
+            apr_brigade_cleanup(bb);
+            return AP_FILTER_ERROR;
+        }
+        r->sent_bodyct = 1; /* whatever follows is body */
+    }
+    if (r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status)) {
+        drop_data(bb);
+    }
+    return ap_pass_brigade(f->next, bb);
+}
+
+/* Bytes before the head are httpd's text of an interim response. */
+static apr_status_t read_interim(h2_context *context, apr_bucket *b)
+{
+    const char *data;
+    apr_size_t length, used;
+    apr_status_t rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+
+    if (!context->interim) {
+        context->interim = h2_interim_create(context->pool);
+    }
+    while (rv == APR_SUCCESS && length) {
+        rv = h2_interim_feed(context->interim, data, length, &used);
+        if (rv == APR_SUCCESS && h2_interim_is_complete(context->interim)) {
+            rv = h2_output_interim(context, h2_interim_status(context->interim),
+                                   h2_interim_fields(context->interim));
+            h2_interim_reset(context->interim);
+        }
+        data += used;
+        length -= used;
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_ECONNABORTED(rv)) {
+        ap_log_cerror(APLOG_MARK, APLOG_WARNING, rv, context->c,
+                      H2_ID_FMT "output before the head is no interim response",
+                      context->session->c->id, context->stream->id);
+        context->is_failed = 1;
+    }
+    return rv;
+}
+
+/* One bucket that is no data. Sets *pflush if it asks for what came before. */
+static void work_on_meta(h2_context *context, apr_bucket *b, int *pflush)
+{
+    if (AP_BUCKET_IS_EOR(b)) {
+        APR_BUCKET_REMOVE(b);
+        context->end_of_request = b; /* destroyed when the stream has ended */
+        return;
+    }
+    if (APR_BUCKET_IS_EOS(b)) {
+        context->is_ended = 1;
+    }
+    else if (APR_BUCKET_IS_FLUSH(b)) {
+        *pflush = 1;
+    }
+    else if (AP_BUCKET_IS_ERROR(b) || AP_BUCKET_IS_EOC(b)) {
+        context->is_failed = 1;
+    }
+    apr_bucket_delete(b);
+}
+
+static apr_status_t work_on_data(h2_context *context, apr_bucket *b)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (context->response && !context->is_ended && !context->is_failed && b->length) {
+        return h2_output_stage(context, b); /* takes b */
+    }
+    if (!context->response && !context->is_failed) {
+        rv = read_interim(context, b);
+    }
+    apr_bucket_delete(b);
+    return rv;
+}
+
+apr_status_t h2_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    h2_context *context = f->ctx;
+    apr_status_t rv = f->c->aborted ? APR_ECONNABORTED : APR_SUCCESS;
+    int wants_flush = 0;
+
+    while (!APR_BRIGADE_EMPTY(bb)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(bb);
+
+        if (APR_BUCKET_IS_METADATA(b)) {
+            work_on_meta(context, b, &wants_flush);
+            if (wants_flush && rv == APR_SUCCESS && context->response) {
+                rv = h2_output_publish(context);
+            }
+            wants_flush = 0;
+        }
+        else if (rv == APR_SUCCESS) {
+            rv = work_on_data(context, b);
+        }
+        else {
+            apr_bucket_delete(b);
+        }
+    }
+    if (rv == APR_SUCCESS && !context->is_buffering && context->response
+        && !context->end_of_request) {
+        rv = h2_output_publish(context);
+    }
+    if (rv != APR_SUCCESS) {
+        context->is_failed = 1;
+        f->c->aborted = 1;
+    }
+    return rv;
+}

@@ -1,0 +1,458 @@
+#include "session/h2_session.h"
+
+#include <stdlib.h>
+
+#include <http_connection.h>
+
+/* From the first GOAWAY, which lets requests on their way arrive, to the last:
+ * a round trip, RFC 9113, 6.8. */
+#define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
+
+/* After the end: how long the client may take to read it. */
+#define H2_LINGER_USEC (2 * APR_USEC_PER_SEC)
+
+/* Frames that wait in nghttp2 to be sent, beyond which nothing is read: replies
+ * to a client that sends but does not read. */
+#define H2_OUTBOUND_QUEUE_MAX 1000
+
+/* What all streams of a connection together may have unread, at most: the
+ * window of the connection, RFC 9113, 6.9. */
+#define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
+
+static nghttp2_session_callbacks *callbacks;
+
+static apr_status_t delete_callbacks(void *data)
+{
+    (void)data;
+    nghttp2_session_callbacks_del(callbacks);
+    callbacks = NULL;
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_session_module_init(apr_pool_t *pool)
+{
+    if (nghttp2_session_callbacks_new(&callbacks) != 0) {
+        return APR_ENOMEM;
+    }
+    h2_receive_callbacks(callbacks);
+    h2_transmit_callbacks(callbacks);
+    apr_pool_cleanup_register(pool, NULL, delete_callbacks, apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+static apr_status_t create_nghttp2(h2_session *session)
+{
+    if (nghttp2_option_new(&session->options) != 0) {
+        return APR_ENOMEM;
+    }
+    nghttp2_option_set_no_auto_window_update(session->options, 1);
+    nghttp2_option_set_no_closed_streams(session->options, 1);
+    /* Blanks around a value are stripped by us, as httpd does it. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(session->options, 1);
+    if (nghttp2_session_server_new2(&session->ngh2, callbacks, session, session->options)
+        != 0) {
+        return APR_ENOMEM;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *server,
+                               h2_loop *loop, int running_max)
+{
+    h2_session *session = apr_pcalloc(c->pool, sizeof(*session));
+    apr_status_t rv;
+
+    session->c = c;
+    session->server = server;
+    session->conf = h2_config_server(server);
+    session->loop = loop;
+    session->timeout = server->timeout;
+    session->idle_timeout = server->keep_alive_timeout_set
+                                ? server->keep_alive_timeout
+                                : c->base_server->keep_alive_timeout;
+    session->running_max = running_max;
+    APR_RING_INIT(&session->streams, h2_stream, link);
+    APR_RING_INIT(&session->waiting, h2_stream, wait_link);
+    h2_scheduler_init(&session->scheduler);
+    session->last_progress = apr_time_now();
+    session->idle_since = session->last_progress;
+    rv = create_nghttp2(session);
+    if (rv != APR_SUCCESS) {
+        h2_session_destroy(session);
+        return rv;
+    }
+    h2_io_init(&session->io, c, session->conf->tls_warm_up_bytes, session->conf->tls_cool_down);
+    *psession = session;
+    return APR_SUCCESS;
+}
+
+void h2_session_destroy(h2_session *session)
+{
+    H2_ASSERT(!session->running_count);
+    nghttp2_session_del(session->ngh2);
+    nghttp2_option_del(session->options);
+    session->ngh2 = NULL;
+    session->options = NULL;
+    h2_io_destroy(&session->io);
+}
+
+apr_status_t h2_session_start(h2_session *session)
+{
+    const h2_server_conf *conf = session->conf;
+    apr_int64_t window = (apr_int64_t)conf->window_bytes * conf->max_session_streams;
+    nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)conf->max_session_streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)conf->window_bytes},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_SESSION_HEADER_LIST_BYTES},
+    };
+
+    if (nghttp2_submit_settings(session->ngh2, NGHTTP2_FLAG_NONE, settings,
+                                sizeof(settings) / sizeof(settings[0])) != 0) {
+        return APR_ENOMEM;
+    }
+    /* No stream may starve the others of the connection's window. */
+    if (window > H2_CONNECTION_WINDOW_MAX) {
+        window = H2_CONNECTION_WINDOW_MAX;
+    }
+    if (window > NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE
+        && nghttp2_session_set_local_window_size(session->ngh2, NGHTTP2_FLAG_NONE, 0,
+                                                 (int32_t)window) != 0) {
+        return APR_ENOMEM;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settings,
+                                apr_size_t length, h2_head *head, int is_head_request)
+{
+    h2_stream *stream = h2_stream_create(session, 1);
+
+    if (!stream) {
+        h2_head_destroy(head);
+        return APR_ENOMEM;
+    }
+    stream->head = head;
+    if (nghttp2_session_upgrade2(session->ngh2, settings, length, is_head_request, NULL)
+        != 0) {
+        h2_stream_destroy(stream);
+        return APR_EINVAL;
+    }
+    nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
+    APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
+    ++session->stream_count;
+    ++session->open_count;
+    ++session->emitted_count;
+    session->last_stream_id = 1;
+    session->idle_since = 0;
+    session->has_request = 1;
+    stream->exchange.head = head;
+    stream->exchange.in_is_ended = 1;
+    stream->begun = apr_time_now();
+    h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
+    stream->is_waiting = 1;
+    APR_RING_INSERT_TAIL(&session->waiting, stream, h2_stream, wait_link);
+    return APR_SUCCESS;
+}
+
+static void leave_waiting(h2_stream *stream)
+{
+    if (stream->is_waiting) {
+        stream->is_waiting = 0;
+        APR_RING_REMOVE(stream, wait_link);
+    }
+}
+
+h2_stream *h2_session_next_waiting(h2_session *session)
+{
+    if (APR_RING_EMPTY(&session->waiting, h2_stream, wait_link)
+        || session->state == H2_SESSION_CLOSING
+        || session->running_count >= session->running_max) {
+        return NULL;
+    }
+    return APR_RING_FIRST(&session->waiting);
+}
+
+void h2_session_started(h2_session *session, h2_stream *stream)
+{
+    leave_waiting(stream);
+    h2_stream_advance(stream, H2_STREAM_EV_STARTED);
+    stream->exchange.is_running = 1;
+    ++session->running_count;
+}
+
+void h2_session_finished(h2_session *session, h2_stream *stream)
+{
+    h2_loop_assert_held(session->loop);
+    H2_ASSERT(stream->exchange.is_running);
+    h2_stream_advance(stream, H2_STREAM_EV_FINISHED);
+    stream->exchange.is_running = 0;
+    --session->running_count;
+    if (stream->is_closed) {
+        ++session->done_count;
+        return;
+    }
+    /* Whatever it is that the handler did not say: there is no more to come. */
+    if (!stream->exchange.out_is_ended) {
+        stream->exchange.out_is_failed = 1;
+    }
+    h2_session_has_output(session, stream);
+}
+
+void h2_session_has_output(h2_session *session, h2_stream *stream)
+{
+    if (h2_stream_has_output(stream)) {
+        h2_scheduler_add(&session->scheduler, stream);
+    }
+}
+
+void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length)
+{
+    h2_loop_assert_held(session->loop);
+    stream->in_unread_bytes -= length;
+    if (stream->is_closed) {
+        nghttp2_session_consume_connection(session->ngh2, length);
+    }
+    else {
+        nghttp2_session_consume(session->ngh2, stream->id, length);
+    }
+}
+
+void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)
+{
+    int is_running = stream->exchange.is_running;
+
+    stream->is_closed = 1;
+    --session->open_count;
+    leave_waiting(stream);
+    h2_scheduler_remove(&session->scheduler, stream);
+    if (session->turn == stream) {
+        session->turn = NULL;
+    }
+    /* What nobody will read must not hold the window of the connection. */
+    if (stream->in_unread_bytes) {
+        nghttp2_session_consume_connection(session->ngh2, stream->in_unread_bytes);
+        stream->in_unread_bytes = 0;
+        h2_chunks_clear(&stream->exchange.in);
+    }
+    h2_exchange_abort(&stream->exchange);
+    h2_stream_advance(stream, H2_STREAM_EV_CLOSED);
+    if (error) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
+                      H2_ID_FMT "stream reset with error %u", session->c->id, stream->id,
+                      (unsigned)error);
+    }
+    if (!is_running) {
+        ++session->done_count;
+    }
+    if (!session->open_count) {
+        session->idle_since = session->loop->now;
+    }
+}
+
+h2_stream *h2_session_next_done(h2_session *session)
+{
+    h2_stream *stream;
+
+    h2_loop_assert_held(session->loop);
+    if (!session->done_count) {
+        return NULL;
+    }
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        if (stream->is_closed && !stream->exchange.is_running) {
+            APR_RING_REMOVE(stream, link);
+            --session->stream_count;
+            --session->done_count;
+            return stream;
+        }
+    }
+    H2_ASSERT(0);
+    return NULL;
+}
+
+/* nghttp2 closes no stream for us once it is of no use: do it for all. */
+static void close_streams(h2_session *session)
+{
+    h2_stream *stream;
+
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        if (!stream->is_closed) {
+            nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
+            h2_session_stream_closed(session, stream, NGHTTP2_NO_ERROR);
+        }
+    }
+}
+
+void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason)
+{
+    h2_loop_assert_held(session->loop);
+    if (session->state == H2_SESSION_CLOSING) {
+        return;
+    }
+    if (error != NGHTTP2_NO_ERROR) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, session->c, APLOGNO(03401)
+                      H2_ID_FMT "%s, shutdown, remote.emitted=%d",
+                      session->c->id, 0, reason, session->emitted_count);
+    }
+    session->state = H2_SESSION_CLOSING;
+    session->is_goaway_final = 1;
+    close_streams(session);
+    nghttp2_session_terminate_session2(session->ngh2, session->last_stream_id, error);
+}
+
+void h2_session_abort(h2_session *session, apr_status_t rv)
+{
+    h2_loop_assert_held(session->loop);
+    if (!session->io.is_broken) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, rv, session->c,
+                      H2_ID_FMT "connection is given up", session->c->id, 0);
+    }
+    session->io.is_broken = 1;
+    session->state = H2_SESSION_CLOSING;
+    close_streams(session);
+}
+
+static void submit_final_goaway(h2_session *session)
+{
+    session->is_goaway_final = 1;
+    session->drain_at = 0;
+    nghttp2_submit_goaway(session->ngh2, NGHTTP2_FLAG_NONE, session->last_stream_id,
+                          NGHTTP2_NO_ERROR, NULL, 0);
+}
+
+void h2_session_drain(h2_session *session, int is_gentle)
+{
+    h2_loop_assert_held(session->loop);
+    if (session->state != H2_SESSION_OPEN) {
+        return;
+    }
+    session->state = H2_SESSION_DRAINING;
+    if (is_gentle && session->has_settings) {
+        nghttp2_submit_shutdown_notice(session->ngh2);
+        session->drain_at = session->loop->now + H2_DRAIN_USEC;
+    }
+    else {
+        submit_final_goaway(session);
+    }
+}
+
+int h2_session_is_finished(const h2_session *session)
+{
+    if (session->io.is_broken) {
+        return 1;
+    }
+    if (h2_io_is_blocked(&session->io)) {
+        return 0;
+    }
+    if (session->state == H2_SESSION_CLOSING) {
+        return !nghttp2_session_want_write(session->ngh2);
+    }
+    if (session->open_count) {
+        return 0;
+    }
+    return session->is_eof
+           || (session->state == H2_SESSION_DRAINING && session->is_goaway_final
+               && !nghttp2_session_want_write(session->ngh2));
+}
+
+/* When the client has had its time: who waits for whom decides which timeout.
+ * 0: nobody waits for the client. */
+static apr_time_t deadline_of(const h2_session *session)
+{
+    apr_time_t deadline;
+
+    if (session->is_shut) {
+        return session->linger_until;
+    }
+    if (h2_io_is_blocked(&session->io)) {
+        deadline = session->last_progress + session->timeout;
+    }
+    else if (!session->open_count) {
+        deadline = session->idle_since
+                   + (session->has_request ? session->idle_timeout : session->timeout);
+    }
+    else if (session->running_count && !h2_scheduler_count(&session->scheduler)) {
+        deadline = 0; /* the handlers have their own timeouts */
+    }
+    else {
+        deadline = session->last_progress + session->timeout;
+    }
+    if (session->drain_at && (!deadline || session->drain_at < deadline)) {
+        deadline = session->drain_at;
+    }
+    return deadline;
+}
+
+void h2_session_check_timers(h2_session *session, apr_time_t now)
+{
+    apr_time_t deadline;
+
+    if (session->drain_at && session->drain_at <= now) {
+        submit_final_goaway(session);
+    }
+    deadline = deadline_of(session);
+    if (!deadline || deadline > now) {
+        return;
+    }
+    if (session->is_shut || h2_io_is_blocked(&session->io)) {
+        h2_session_abort(session, APR_TIMEUP);
+    }
+    else if (session->open_count) {
+        h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
+    }
+    else if (session->state == H2_SESSION_OPEN) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
+                      H2_ID_FMT "idle, closing", session->c->id, 0);
+        h2_session_drain(session, 0);
+    }
+}
+
+void h2_session_arm(h2_session *session)
+{
+    apr_int16_t reqevents = 0;
+
+    h2_loop_assert_held(session->loop);
+    session->is_read_paused = nghttp2_session_get_outbound_queue_size(session->ngh2)
+                              > H2_OUTBOUND_QUEUE_MAX;
+    if (session->is_shut ? !session->is_eof : (!session->is_eof && !session->is_read_paused)) {
+        reqevents |= APR_POLLIN;
+    }
+    if (h2_io_is_blocked(&session->io)) {
+        reqevents |= APR_POLLOUT;
+    }
+    if (h2_loop_watch(session->loop, &session->task, reqevents) != APR_SUCCESS) {
+        h2_session_abort(session, APR_EGENERAL);
+    }
+    h2_loop_deadline(session->loop, &session->task, deadline_of(session));
+}
+
+static const char *frame_name(int type)
+{
+    static const char *const names[] = {
+        "DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS", "PUSH_PROMISE",
+        "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION",
+    };
+
+    return (type >= 0 && type < (int)(sizeof(names) / sizeof(names[0]))) ? names[type]
+                                                                         : "UNKNOWN";
+}
+
+void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
+                          const char *direction)
+{
+    const nghttp2_frame_hd *hd = &frame->hd;
+
+    if (!APLOGcdebug(session->c)) {
+        return;
+    }
+    if (hd->type == NGHTTP2_GOAWAY) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, APLOGNO(03066)
+                      H2_ID_FMT "%s FRAME[GOAWAY[error=%u, last_stream=%d]], remote.emitted=%d",
+                      session->c->id, 0, direction, (unsigned)frame->goaway.error_code,
+                      (int)frame->goaway.last_stream_id, session->emitted_count);
+        return;
+    }
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, APLOGNO(03066)
+                  H2_ID_FMT "%s FRAME[%s[length=%d, flags=%d, stream=%d]]", session->c->id,
+                  (int)hd->stream_id, direction, frame_name(hd->type), (int)hd->length,
+                  (int)hd->flags, (int)hd->stream_id);
+}

@@ -1,0 +1,169 @@
+/*
+ * One HTTP/2 connection: the nghttp2 session, all its streams, what may start
+ * and what is sent. Owns its streams and its io. Lives in the connection's pool.
+ *
+ * Holder of the loop only, every function and every field.
+ *
+ * Order of use in a turn:
+ *   h2_session_receive()               bytes in, frames worked on
+ *   h2_session_next_waiting(), ...     requests started by the caller
+ *   h2_session_pack()                  frames into the loop's scratch buffer
+ *   h2_session_next_done()             requests to be cleaned up by the caller
+ *   h2_session_write()                 the scratch buffer to the client
+ */
+#ifndef H2_SESSION_H
+#define H2_SESSION_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/h2_base.h"
+#include "config/h2_config.h"
+#include "io/h2_io.h"
+#include "loop/h2_loop.h"
+#include "session/h2_scheduler.h"
+#include "stream/h2_stream.h"
+
+/* Bytes of frames that are packed before they are written: with its TLS records
+ * it fits into the loop's scratch buffer. */
+#define H2_SESSION_PACK_BYTES (96 * 1024)
+
+/* Bytes of a request's or trailers' field list, RFC 9113, 6.5.2. */
+#define H2_SESSION_HEADER_LIST_BYTES 65536
+
+typedef enum {
+    H2_SESSION_OPEN,
+    H2_SESSION_DRAINING, /* GOAWAY is sent: streams finish, none begins */
+    H2_SESSION_CLOSING   /* GOAWAY with an error, or nothing left: only bytes out */
+} h2_session_state;
+
+typedef struct h2_session h2_session;
+struct h2_session {
+    /* Fixed. */
+    conn_rec *c;
+    server_rec *server;
+    const h2_server_conf *conf;
+    h2_loop *loop;
+    apr_interval_time_t timeout;       /* Timeout of the vhost */
+    apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
+    int running_max;                   /* threads that it may hold, beside the leader */
+
+    h2_task task;
+    h2_io io;
+    nghttp2_session *ngh2;
+    nghttp2_option *options;
+    h2_session_state state;
+
+    APR_RING_HEAD(h2_session_streams, h2_stream) streams; /* all, the closed ones too */
+    APR_RING_HEAD(h2_session_waiting, h2_stream) waiting; /* for a thread */
+    h2_scheduler scheduler;
+    int stream_count;                  /* in streams */
+    int open_count;                    /* of these: not closed */
+    int running_count;                 /* of these: a thread runs them */
+    int done_count;                    /* closed and not running: to be cleaned up */
+    int last_stream_id;                /* the highest that we have worked on */
+    int emitted_count;                 /* streams of the client that we have seen */
+
+    h2_stream *turn;                   /* who may give data to nghttp2 */
+    int turn_frames;                   /* how many frames of it still */
+    char *pack;                        /* the scratch buffer while packing */
+    apr_size_t pack_used;
+
+    apr_time_t last_progress;          /* bytes of a body, a request, a response */
+    apr_time_t idle_since;             /* no stream since; 0: there are some */
+    apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
+    apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
+    unsigned is_eof : 1;               /* the client has ended its side */
+    unsigned has_settings : 1;         /* the client's first SETTINGS is here */
+    unsigned has_request : 1;          /* there was one, ever */
+    unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
+    unsigned is_read_paused : 1;       /* too much to be sent: read nothing */
+    unsigned is_shut : 1;              /* h2_io_shutdown() is done */
+    unsigned has_bad_tls : 1;          /* RFC 9113, 9.2: refused at the start */
+    unsigned is_buried : 1;            /* all is closed, only the pool is left */
+    unsigned is_over : 1;              /* for a thread of the MPM that waits for it */
+    apr_thread_cond_t *waiter;         /* of that thread; NULL: the MPM has suspended c */
+};
+
+/* At the start of httpd. */
+apr_status_t h2_session_module_init(apr_pool_t *pool);
+
+/* Gives a session on c, which nobody else uses from now on. Before it has been
+ * added to the loop any thread may call it, after that it is the holder's. */
+apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *server,
+                               h2_loop *loop, int running_max);
+
+/* Frees what is not in the pool of c. No stream may be running. */
+void h2_session_destroy(h2_session *session);
+
+/* Submits our SETTINGS; first thing. */
+apr_status_t h2_session_start(h2_session *session);
+
+/* The request of an "Upgrade: h2c", RFC 7540, 3.2: becomes stream 1, which is
+ * half closed. settings: decoded value of HTTP2-Settings. Takes head. */
+apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settings,
+                                apr_size_t length, h2_head *head, int is_head_request);
+
+/* Reads and works on what has arrived, but not for ever: APR_SUCCESS and
+ * *pmore if there may be more. Any other status has closed the session. */
+apr_status_t h2_session_receive(h2_session *session, int *pmore);
+
+/* The stream that is to be started next; it stays in the list. NULL: none, or
+ * the connection holds its share of threads. */
+h2_stream *h2_session_next_waiting(h2_session *session);
+
+/* The caller runs its request now, on some thread. */
+void h2_session_started(h2_session *session, h2_stream *stream);
+
+/* The request has run; its context belongs to the holder. */
+void h2_session_finished(h2_session *session, h2_stream *stream);
+
+/* The stream has new output in its exchange. */
+void h2_session_has_output(h2_session *session, h2_stream *stream);
+
+/* The request has read length bytes of its body: the client may send more. */
+void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);
+
+/* Packs frames into the loop's scratch buffer until it is full or there is no
+ * more; 0 if nothing is packed. */
+apr_size_t h2_session_pack(h2_session *session);
+
+/* A stream that is closed, whose request does not run, and which has left all
+ * lists; the caller cleans up its exchange.context and then destroys it.
+ * NULL: none. */
+h2_stream *h2_session_next_done(h2_session *session);
+
+/* Writes what was packed. */
+apr_status_t h2_session_write(h2_session *session);
+
+/* Says GOAWAY with this error code, aborts all streams, closes when it is sent. */
+void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason);
+
+/* The connection is of no use: aborts all streams, sends nothing. */
+void h2_session_abort(h2_session *session, apr_status_t rv);
+
+/* The child ends: GOAWAY in two steps where is_gentle, else the last one. */
+void h2_session_drain(h2_session *session, int is_gentle);
+
+/* Timers: does what is due at now. */
+void h2_session_check_timers(h2_session *session, apr_time_t now);
+
+/* Sets what the loop is to wait for: readability, writability, the next timer. */
+void h2_session_arm(h2_session *session);
+
+/* Is there anything left that it could send or receive? */
+int h2_session_is_finished(const h2_session *session);
+
+/* For the files of session/ only: */
+
+/* Registers the callbacks of each half with nghttp2. */
+void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
+void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
+
+/* nghttp2 has closed the stream: takes it out of all lists but the last. */
+void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
+
+/* A line for a frame at debug level. */
+void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
+                          const char *direction);
+
+#endif /* H2_SESSION_H */

@@ -1,0 +1,370 @@
+/*
+ * The way out: responses to nghttp2 when it is their turn, frames into the
+ * loop's scratch buffer, and that to the client.
+ */
+#include "session/h2_session.h"
+
+#include <string.h>
+
+/* Frames of a stream before the next one has its turn; alone it may go on. */
+#define H2_TURN_FRAMES 1
+#define H2_TURN_FRAMES_ALONE 64
+
+/* Room that a DATA frame needs beside its payload: its header and padding. */
+#define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
+
+/* No use in a DATA frame for less room than this. */
+#define H2_DATA_ROOM_MIN_BYTES 1024
+
+static apr_size_t room_of(const h2_session *session)
+{
+    return H2_SESSION_PACK_BYTES - session->pack_used;
+}
+
+static void append(h2_session *session, const void *data, apr_size_t length)
+{
+    memcpy(session->pack + session->pack_used, data, length);
+    session->pack_used += length;
+}
+
+static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length, int flags,
+                       void *user_data)
+{
+    h2_session *session = user_data;
+
+    (void)ngh2;
+    (void)flags;
+    if (length > room_of(session)) {
+        return NGHTTP2_ERR_WOULDBLOCK;
+    }
+    append(session, data, length);
+    return (ssize_t)length;
+}
+
+static int submit_trailers(h2_stream *stream)
+{
+    h2_response *trailers = stream->exchange.out_trailers;
+
+    return nghttp2_submit_trailer(stream->session->ngh2, stream->id, trailers->nva,
+                                  trailers->nva_count);
+}
+
+/* The last byte is out: the end of the stream, by a flag or by trailers. */
+static void end_data(h2_stream *stream, uint32_t *flags)
+{
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream->exchange.out_trailers && submit_trailers(stream) == 0) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
+}
+
+static ssize_t defer(h2_stream *stream)
+{
+    stream->is_deferred = 1;
+    return NGHTTP2_ERR_DEFERRED;
+}
+
+static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer,
+                       size_t length, uint32_t *flags, nghttp2_data_source *source,
+                       void *user_data)
+{
+    h2_session *session = user_data;
+    h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, stream_id);
+    apr_size_t limit = (apr_size_t)session->conf->max_data_frame_bytes;
+    h2_exchange *exchange;
+
+    (void)buffer;
+    (void)source;
+    if (!stream) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* closed by us already */
+    }
+    exchange = &stream->exchange;
+    if (session->turn != stream || session->turn_frames <= 0) {
+        return defer(stream);
+    }
+    if (!exchange->out.total_bytes) {
+        if (exchange->out_is_failed) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* RST_STREAM, not an end */
+        }
+        if (!exchange->out_is_ended) {
+            return defer(stream);
+        }
+        end_data(stream, flags);
+        return 0;
+    }
+    if (room_of(session) < H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
+        return defer(stream);
+    }
+    if (limit && length > limit) {
+        length = limit;
+    }
+    if (length > room_of(session) - H2_DATA_OVERHEAD_BYTES) {
+        length = room_of(session) - H2_DATA_OVERHEAD_BYTES;
+    }
+    if ((apr_off_t)length >= exchange->out.total_bytes) {
+        length = (size_t)exchange->out.total_bytes;
+        if (exchange->out_is_ended && !exchange->out_is_failed) {
+            end_data(stream, flags);
+        }
+    }
+    --session->turn_frames;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    return (ssize_t)length;
+}
+
+static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8_t *framehd,
+                        size_t length, nghttp2_data_source *source, void *user_data)
+{
+    static const char zeros[256];
+    h2_session *session = user_data;
+    h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
+    apr_size_t used = session->pack_used;
+    apr_size_t padding = frame->data.padlen;
+    apr_status_t rv;
+
+    (void)source;
+    if (!stream) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    if (H2_FRAME_HEADER_BYTES + padding + length > room_of(session)) {
+        return NGHTTP2_ERR_WOULDBLOCK;
+    }
+    append(session, framehd, H2_FRAME_HEADER_BYTES);
+    if (padding) {
+        unsigned char pad_length = (unsigned char)(padding - 1);
+
+        append(session, &pad_length, 1);
+    }
+    rv = h2_chunks_read(&stream->exchange.out, session->pack + session->pack_used, length);
+    if (rv != APR_SUCCESS) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, session->c,
+                      H2_ID_FMT "response cannot be read any more", session->c->id, stream->id);
+        session->pack_used = used;
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    session->pack_used += length;
+    if (padding > 1) {
+        append(session, zeros, padding - 1);
+    }
+    session->last_progress = session->loop->now;
+    return 0;
+}
+
+static ssize_t on_select_padding(nghttp2_session *ngh2, const nghttp2_frame *frame,
+                                 size_t max_length, void *user_data)
+{
+    h2_session *session = user_data;
+    apr_size_t length = frame->hd.length;
+
+    (void)ngh2;
+    if (session->conf->padding_bits > 0) {
+        unsigned char random;
+
+        apr_generate_random_bytes(&random, 1);
+        length += random & ((1u << session->conf->padding_bits) - 1);
+    }
+    return (ssize_t)((length < max_length) ? length : max_length);
+}
+
+static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
+{
+    h2_session *session = user_data;
+    h2_stream *stream;
+
+    h2_session_log_frame(session, frame, "sent");
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
+        return 0;
+    }
+    stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
+    if (!stream) {
+        return 0;
+    }
+    stream->out_bytes += frame->hd.length + H2_FRAME_HEADER_BYTES;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+        stream->is_end_sent = 1;
+    }
+    return 0;
+}
+
+void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+    nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+}
+
+static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t error)
+{
+    nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
+    h2_scheduler_remove(&session->scheduler, stream);
+}
+
+static void submit_interim(h2_session *session, h2_stream *stream)
+{
+    h2_exchange *exchange = &stream->exchange;
+
+    while (exchange->out_interim) {
+        h2_response *interim = exchange->out_interim;
+
+        exchange->out_interim = interim->next;
+        nghttp2_submit_headers(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NULL,
+                               interim->nva, interim->nva_count, NULL);
+    }
+}
+
+/* The head goes to nghttp2 when it is the stream's turn, so that heads and data
+ * leave in the scheduler's order. */
+static void submit_head(h2_session *session, h2_stream *stream)
+{
+    h2_exchange *exchange = &stream->exchange;
+    h2_response *response = exchange->out_response;
+    int is_empty = exchange->out_is_ended && !exchange->out_is_failed
+                   && !exchange->out_trailers && !h2_stream_has_data(stream);
+    nghttp2_data_provider provider;
+
+    provider.source.ptr = stream;
+    provider.read_callback = on_read;
+    stream->is_head_submitted = 1;
+    if (nghttp2_submit_response(session->ngh2, stream->id, response->nva, response->nva_count,
+                                is_empty ? NULL : &provider) != 0) {
+        reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+    }
+}
+
+/* The complete response is out before the request is: the rest of its body is
+ * of no use, RFC 9113, 8.1. */
+static void reset_unread(h2_session *session, h2_stream *stream)
+{
+    if (!stream->exchange.in_is_ended) {
+        reset_stream(session, stream, NGHTTP2_NO_ERROR);
+    }
+}
+
+/* May the stream send DATA, by its window and the connection's? */
+static int has_window(const h2_session *session, const h2_stream *stream)
+{
+    return nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0
+           && nghttp2_session_get_remote_window_size(session->ngh2) > 0;
+}
+
+/* Is there room for the heads that the stream is about to submit? They point into
+ * the request's pool, so none of them may stay behind in nghttp2's queue. */
+static int has_room_for_heads(h2_session *session, const h2_stream *stream)
+{
+    const h2_exchange *exchange = &stream->exchange;
+    const h2_response *response;
+    apr_size_t bytes = 0;
+
+    for (response = exchange->out_interim; response; response = response->next) {
+        bytes += response->bytes;
+    }
+    if (exchange->out_response && !stream->is_head_submitted) {
+        bytes += exchange->out_response->bytes;
+    }
+    if (exchange->out_trailers) {
+        bytes += exchange->out_trailers->bytes;
+    }
+    return bytes + H2_DATA_OVERHEAD_BYTES <= room_of(session);
+}
+
+/* One stream's turn. */
+static int send_turn(h2_session *session, h2_stream *stream)
+{
+    h2_exchange *exchange = &stream->exchange;
+    apr_size_t used = session->pack_used;
+    int rv;
+
+    submit_interim(session, stream);
+    if (exchange->out_response && !stream->is_head_submitted) {
+        submit_head(session, stream);
+    }
+    else if (!exchange->out_response && exchange->out_is_failed) {
+        reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+    }
+    session->turn = stream;
+    session->turn_frames = (h2_scheduler_count(&session->scheduler) > 1) ? H2_TURN_FRAMES
+                                                                        : H2_TURN_FRAMES_ALONE;
+    if (stream->is_deferred) {
+        stream->is_deferred = 0;
+        nghttp2_session_resume_data(session->ngh2, stream->id);
+    }
+    rv = nghttp2_session_send(session->ngh2);
+    if (session->turn == stream) { /* else it was closed */
+        session->turn = NULL;
+        if (stream->is_end_sent) {
+            reset_unread(session, stream);
+        }
+        if (stream->is_sending) {
+            if (h2_stream_has_output(stream)
+                && (has_window(session, stream) || !h2_stream_has_data(stream))) {
+                h2_scheduler_had_turn(&session->scheduler, stream);
+            }
+            else {
+                h2_scheduler_remove(&session->scheduler, stream);
+            }
+        }
+    }
+    if (rv != 0) {
+        h2_session_abort(session, APR_EGENERAL);
+        return 0;
+    }
+    return session->pack_used > used;
+}
+
+apr_size_t h2_session_pack(h2_session *session)
+{
+    int idle_turns = 0;
+
+    h2_loop_assert_held(session->loop);
+    if (h2_io_is_blocked(&session->io) || session->io.is_broken || session->is_shut) {
+        return 0;
+    }
+    session->pack = session->loop->scratch;
+    session->pack_used = 0;
+    if (nghttp2_session_want_write(session->ngh2) && nghttp2_session_send(session->ngh2) != 0) {
+        h2_session_abort(session, APR_EGENERAL); /* what stands before the streams */
+        return 0;
+    }
+    while (room_of(session) >= H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
+        h2_stream *stream = h2_scheduler_next(&session->scheduler);
+
+        if (!stream || idle_turns > h2_scheduler_count(&session->scheduler)) {
+            break;
+        }
+        if (!has_room_for_heads(session, stream)) {
+            if (session->pack_used) {
+                break; /* there is after the next write */
+            }
+            ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
+                          H2_ID_FMT "response fields of more than %d bytes",
+                          session->c->id, stream->id, H2_SESSION_PACK_BYTES);
+            reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+            continue;
+        }
+        idle_turns = send_turn(session, stream) ? 0 : idle_turns + 1;
+    }
+    if (!session->io.is_broken && nghttp2_session_want_write(session->ngh2)
+        && nghttp2_session_send(session->ngh2) != 0) {
+        h2_session_abort(session, APR_EGENERAL);
+    }
+    return session->pack_used;
+}
+
+apr_status_t h2_session_write(h2_session *session)
+{
+    apr_size_t length = session->pack_used;
+    apr_status_t rv;
+
+    h2_loop_assert_held(session->loop);
+    if (!length) {
+        return APR_SUCCESS;
+    }
+    session->pack_used = 0;
+    rv = h2_io_write(&session->io, session->pack, length, session->loop->now,
+                     session->loop->record_scratch, H2_LOOP_SCRATCH_BYTES);
+    if (rv != APR_SUCCESS) {
+        h2_session_abort(session, rv);
+    }
+    return rv;
+}

@@ -1,0 +1,77 @@
+/*
+ * One exchange of messages as the session sees it: how far it has come, and the
+ * lists it is in. Owned by its session, created with the request's HEADERS and
+ * freed when nghttp2 has closed it and no thread runs its request any more.
+ *
+ * Holder of the loop only. state is stored by h2_stream_advance() alone.
+ */
+#ifndef H2_STREAM_H
+#define H2_STREAM_H
+
+#include "base/h2_base.h"
+#include "exchange/h2_exchange.h"
+#include "message/h2_head.h"
+
+struct h2_session;
+
+/* How far the request of a stream has come. */
+typedef enum {
+    H2_STREAM_HEAD,     /* its head is being received */
+    H2_STREAM_WAITING,  /* complete, waits for a thread */
+    H2_STREAM_RUNNING,  /* a thread runs it */
+    H2_STREAM_FINISHED, /* the thread is done, the response may still be on its way */
+    H2_STREAM_DROPPED   /* reset before a thread had it: it never starts */
+} h2_stream_state;
+
+typedef enum {
+    H2_STREAM_EV_HEAD_COMPLETE,
+    H2_STREAM_EV_STARTED,
+    H2_STREAM_EV_FINISHED,
+    H2_STREAM_EV_CLOSED /* by nghttp2: ended both ways, or reset */
+} h2_stream_event;
+
+typedef struct h2_stream h2_stream;
+struct h2_stream {
+    /* Fixed. */
+    struct h2_session *session;
+    int id;
+
+    APR_RING_ENTRY(h2_stream) link;      /* in the session's streams */
+    APR_RING_ENTRY(h2_stream) wait_link; /* in the session's waiting ones */
+    APR_RING_ENTRY(h2_stream) send_link; /* in the scheduler's */
+    h2_stream_state state;
+    h2_head *head;
+    h2_head *trailers;                   /* of the request; NULL: none */
+    h2_exchange exchange;
+    apr_off_t in_bytes;                  /* of the body, received */
+    apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
+    apr_uint64_t out_bytes;              /* of frames, for the log */
+    apr_time_t begun;                    /* when the head was complete */
+    unsigned is_waiting : 1;             /* in the session's waiting list */
+    unsigned is_sending : 1;             /* in the scheduler's list */
+    unsigned is_rejected : 1;            /* our RST_STREAM is submitted: never starts */
+    unsigned is_closed : 1;              /* nghttp2 knows it no more */
+    unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
+    unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
+    unsigned is_end_sent : 1;            /* END_STREAM has been packed */
+};
+
+/* Gives a stream; NULL without memory. */
+h2_stream *h2_stream_create(struct h2_session *session, int id);
+
+/* Frees it and its heads; it must be in no list. */
+void h2_stream_destroy(h2_stream *stream);
+
+/* The state that follows; -1 where the event is not allowed. Pure. */
+int h2_stream_state_after(h2_stream_state state, h2_stream_event event);
+
+/* Moves the stream on, and asserts that it may be. */
+void h2_stream_advance(h2_stream *stream, h2_stream_event event);
+
+/* Has it something for the client that is not packed yet? */
+int h2_stream_has_output(const h2_stream *stream);
+
+/* Has it body bytes, as opposed to an end without bytes, to send? */
+int h2_stream_has_data(const h2_stream *stream);
+
+#endif /* H2_STREAM_H */

@@ -1,0 +1,337 @@
+#include "worker/h2_workers.h"
+
+#include <unistd.h>
+
+#include <http_core.h>
+#include <mpm_common.h>
+
+struct h2_workers {
+    /* Fixed. */
+    apr_pool_t *pool;
+    h2_workers_limits limits;
+    h2_worker_main *main;
+
+    apr_thread_mutex_t *lock;
+    /* Guarded by the lock: */
+    apr_thread_cond_t *left_cond;  /* a thread has left */
+    APR_RING_HEAD(h2_worker_spare, h2_worker) spare; /* last in, first out */
+    APR_RING_HEAD(h2_worker_gone, h2_worker) gone;   /* left, to be joined */
+    int total;                     /* threads that exist */
+    int spare_count;
+    int kept_count;             /* of the spare ones: kept for a job that comes */
+    char *is_slot_used;            /* of the scoreboard, slot_count of them */
+    unsigned is_stopping : 1;
+};
+
+static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton);
+
+apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
+                               const h2_workers_limits *limits, h2_worker_main *main)
+{
+    h2_workers *workers = apr_pcalloc(pool, sizeof(*workers));
+    apr_allocator_t *allocator;
+    apr_status_t rv;
+
+    /* Threads are made by any thread: a pool of its own, under our lock. */
+    rv = apr_allocator_create(&allocator);
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create_ex(&workers->pool, pool, NULL, allocator);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, workers->pool);
+    workers->limits = *limits;
+    workers->main = main;
+    workers->is_slot_used = apr_pcalloc(pool, limits->slot_count + 1);
+    APR_RING_INIT(&workers->spare, h2_worker, link);
+    APR_RING_INIT(&workers->gone, h2_worker, link);
+    rv = apr_thread_mutex_create(&workers->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&workers->left_cond, pool);
+    }
+    *pworkers = (rv == APR_SUCCESS) ? workers : NULL;
+    return rv;
+}
+
+static void push_spare_locked(h2_workers *workers, h2_worker *worker)
+{
+    worker->job.lead = NULL;
+    worker->job.run = NULL;
+    worker->spare_since = apr_time_now();
+    APR_RING_INSERT_HEAD(&workers->spare, worker, h2_worker, link);
+    ++workers->spare_count;
+}
+
+static void remove_spare_locked(h2_workers *workers, h2_worker *worker)
+{
+    APR_RING_REMOVE(worker, link);
+    --workers->spare_count;
+}
+
+/* Joins the threads that have left: they end at once, this does not wait. */
+static void join_gone_locked(h2_workers *workers)
+{
+    while (!APR_RING_EMPTY(&workers->gone, h2_worker, link)) {
+        h2_worker *worker = APR_RING_FIRST(&workers->gone);
+        apr_status_t rv;
+
+        APR_RING_REMOVE(worker, link);
+        apr_thread_join(&rv, worker->thread);
+        apr_pool_destroy(worker->pool);
+    }
+}
+
+static void release_slot_locked(h2_workers *workers, const h2_worker *worker)
+{
+    if (worker->slot >= 0) {
+        workers->is_slot_used[worker->slot] = 0;
+    }
+}
+
+/* A slot for the thread to be seen in; those of others when all are taken. */
+static void take_slot_locked(h2_workers *workers, h2_worker *worker)
+{
+    int i;
+
+    worker->slot = -1;
+    if (workers->limits.slot_count <= 0) {
+        return;
+    }
+    for (i = 0; i < workers->limits.slot_count && worker->slot < 0; ++i) {
+        if (!workers->is_slot_used[i]) {
+            workers->is_slot_used[i] = 1;
+            worker->slot = i;
+        }
+    }
+    if (worker->slot < 0) {
+        worker->shared_slot = workers->total % workers->limits.slot_count;
+    }
+}
+
+/* The child's row in the scoreboard is not known when the child begins, but when
+ * it has its first connection. */
+static void find_scoreboard(h2_workers *workers, h2_worker *worker)
+{
+    apr_proc_t self = {0};
+    int child_num;
+
+    if (worker->scoreboard || workers->limits.slot_count <= 0) {
+        return;
+    }
+    self.pid = getpid();
+    child_num = ap_find_child_by_pid(&self);
+    if (child_num >= 0) {
+        ap_create_sb_handle(&worker->scoreboard, worker->pool, child_num,
+                            workers->limits.first_slot
+                                + ((worker->slot >= 0) ? worker->slot : worker->shared_slot));
+    }
+}
+
+/* A new thread, spare from the start. */
+static apr_status_t spawn_locked(h2_workers *workers)
+{
+    apr_threadattr_t *attr;
+    apr_pool_t *pool;
+    h2_worker *worker;
+    apr_status_t rv;
+
+    if (workers->is_stopping || workers->total >= workers->limits.max_total) {
+        return APR_EAGAIN;
+    }
+    join_gone_locked(workers);
+    apr_pool_create(&pool, workers->pool);
+    worker = apr_pcalloc(pool, sizeof(*worker));
+    worker->workers = workers;
+    worker->pool = pool;
+    take_slot_locked(workers, worker);
+    rv = apr_thread_cond_create(&worker->job_cond, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&worker->wait_cond, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_threadattr_create(&attr, pool);
+    }
+    if (rv == APR_SUCCESS && ap_thread_stacksize) {
+        apr_threadattr_stacksize_set(attr, ap_thread_stacksize);
+    }
+    if (rv == APR_SUCCESS) {
+        push_spare_locked(workers, worker);
+        rv = ap_thread_create(&worker->thread, attr, worker_run, worker, pool);
+        if (rv != APR_SUCCESS) {
+            remove_spare_locked(workers, worker);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        release_slot_locked(workers, worker);
+        apr_pool_destroy(pool);
+        return rv;
+    }
+    ++workers->total;
+    return APR_SUCCESS;
+}
+
+/* Is there, or can there be, a spare thread that is not kept? */
+static int ensure_free_locked(h2_workers *workers)
+{
+    return !workers->is_stopping
+           && (workers->spare_count > workers->kept_count
+               || spawn_locked(workers) == APR_SUCCESS);
+}
+
+static void hand_job_locked(h2_workers *workers, h2_job job)
+{
+    h2_worker *worker = APR_RING_FIRST(&workers->spare);
+
+    remove_spare_locked(workers, worker);
+    worker->job = job;
+    apr_thread_cond_signal(worker->job_cond);
+}
+
+void h2_workers_fill(h2_workers *workers)
+{
+    apr_thread_mutex_lock(workers->lock);
+    while (workers->total < workers->limits.min_total
+           && spawn_locked(workers) == APR_SUCCESS) {
+        continue;
+    }
+    apr_thread_mutex_unlock(workers->lock);
+}
+
+int h2_workers_keep(h2_workers *workers)
+{
+    int is_kept;
+
+    apr_thread_mutex_lock(workers->lock);
+    is_kept = ensure_free_locked(workers);
+    workers->kept_count += is_kept;
+    apr_thread_mutex_unlock(workers->lock);
+    return is_kept;
+}
+
+void h2_workers_use_kept(h2_workers *workers, h2_job job)
+{
+    apr_thread_mutex_lock(workers->lock);
+    H2_ASSERT(workers->kept_count > 0 && workers->spare_count > 0);
+    --workers->kept_count;
+    hand_job_locked(workers, job);
+    apr_thread_mutex_unlock(workers->lock);
+}
+
+void h2_workers_release_kept(h2_workers *workers)
+{
+    apr_thread_mutex_lock(workers->lock);
+    --workers->kept_count;
+    apr_thread_mutex_unlock(workers->lock);
+}
+
+int h2_workers_count(h2_workers *workers)
+{
+    int total;
+
+    apr_thread_mutex_lock(workers->lock);
+    total = workers->total;
+    apr_thread_mutex_unlock(workers->lock);
+    return total;
+}
+
+int h2_workers_max(const h2_workers *workers)
+{
+    return workers->limits.max_total;
+}
+
+/* The longest idle one is at the end of the list: only it may leave. */
+static int may_leave_locked(const h2_workers *workers, const h2_worker *worker)
+{
+    return workers->total > workers->limits.min_total
+           && workers->spare_count > workers->kept_count
+           && APR_RING_LAST(&workers->spare) == worker
+           && apr_time_now() - worker->spare_since >= workers->limits.idle;
+}
+
+/* Waits as a spare thread. Returns 0 when the thread is to leave. */
+static int wait_for_job_locked(h2_workers *workers, h2_worker *worker)
+{
+    while (!worker->job.lead && !worker->job.run) {
+        if (workers->is_stopping || may_leave_locked(workers, worker)) {
+            remove_spare_locked(workers, worker);
+            return 0;
+        }
+        if (workers->total > workers->limits.min_total) {
+            apr_thread_cond_timedwait(worker->job_cond, workers->lock, workers->limits.idle);
+        }
+        else {
+            apr_thread_cond_wait(worker->job_cond, workers->lock);
+        }
+    }
+    return 1;
+}
+
+static void tell_loops(h2_workers *workers)
+{
+    int i;
+
+    for (i = 0; i < workers->limits.loop_count; ++i) {
+        h2_loop_retry(workers->limits.loops[i]);
+    }
+}
+
+static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
+{
+    h2_worker *worker = baton;
+    h2_workers *workers = worker->workers;
+
+    apr_thread_mutex_lock(workers->lock);
+    while (wait_for_job_locked(workers, worker)) {
+        h2_job job = worker->job;
+
+        apr_thread_mutex_unlock(workers->lock);
+        find_scoreboard(workers, worker);
+        workers->main(worker, job);
+        apr_thread_mutex_lock(workers->lock);
+        push_spare_locked(workers, worker);
+        apr_thread_mutex_unlock(workers->lock);
+        tell_loops(workers);
+        apr_thread_mutex_lock(workers->lock);
+        if (workers->spare_count > workers->limits.min_total) {
+            /* Who sleeps without a limit at the end of the list may go now. */
+            apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
+        }
+    }
+    ap_update_child_status(worker->scoreboard, SERVER_DEAD, NULL);
+    release_slot_locked(workers, worker);
+    --workers->total;
+    APR_RING_INSERT_TAIL(&workers->gone, worker, h2_worker, link);
+    if (!APR_RING_EMPTY(&workers->spare, h2_worker, link)) {
+        apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
+    }
+    apr_thread_cond_signal(workers->left_cond);
+    apr_thread_mutex_unlock(workers->lock);
+    apr_thread_exit(thread, APR_SUCCESS);
+    return NULL;
+}
+
+apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_usec)
+{
+    apr_time_t until = apr_time_now() + timeout_usec;
+    h2_worker *worker;
+    apr_status_t rv = APR_SUCCESS;
+
+    apr_thread_mutex_lock(workers->lock);
+    workers->is_stopping = 1;
+    APR_RING_FOREACH(worker, &workers->spare, h2_worker, link) {
+        apr_thread_cond_signal(worker->job_cond);
+    }
+    while (workers->total > 0) {
+        apr_interval_time_t left = until - apr_time_now();
+
+        if (left <= 0) {
+            rv = APR_TIMEUP;
+            break;
+        }
+        apr_thread_cond_timedwait(workers->left_cond, workers->lock, left);
+    }
+    join_gone_locked(workers);
+    apr_thread_mutex_unlock(workers->lock);
+    return rv;
+}

@@ -1,0 +1,97 @@
+/*
+ * The H2Workers of a child: threads that lead a loop, run a request away from
+ * its loop (detached), or are spare. The pool owns the threads; it is created
+ * at child start and stopped at child end.
+ *
+ * How many: each loop has one leader and one standby, a spare thread that is
+ * kept for the moment when the leader gets stuck in a request. On top of these
+ * come at most H2MaxWorkers detached ones. Thus with H2MaxWorkers requests
+ * stuck somewhere, each loop can still answer quick requests.
+ *
+ * Lock order: a loop's lock is never held when the pool's lock is taken.
+ */
+#ifndef H2_WORKERS_H
+#define H2_WORKERS_H
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+
+#include "base/h2_base.h"
+
+#include <scoreboard.h>
+
+#include "loop/h2_loop.h"
+
+typedef struct h2_workers h2_workers;
+typedef struct h2_worker h2_worker;
+
+/* What a spare thread is woken for: exactly one of both is set. */
+typedef struct h2_job {
+    h2_loop *lead;  /* become its leader */
+    void *run;      /* run this request, detached */
+} h2_job;
+
+/* The work of a thread; called with no lock held, returns when the thread is
+ * to be spare again. */
+typedef void h2_worker_main(h2_worker *worker, h2_job job);
+
+struct h2_worker {
+    /* Fixed. */
+    h2_workers *workers;
+    apr_pool_t *pool;
+    apr_thread_t *thread;
+    int slot;                   /* of the scoreboard, -1: none of its own */
+    int shared_slot;            /* if it has none of its own */
+    apr_thread_cond_t *wait_cond; /* waiting in a request, with the loop's lock */
+
+    /* The thread itself; when it leads a loop, the loop's lock guards the
+     * decision: loop->leader says who leads. */
+    h2_loop *loop;              /* that it leads, or whose request it runs */
+    ap_sb_handle_t *scoreboard; /* its slot, for the request that it runs; NULL: none */
+
+    /* Guarded by the pool's lock: */
+    APR_RING_ENTRY(h2_worker) link; /* spare or gone */
+    apr_thread_cond_t *job_cond;
+    h2_job job;
+    apr_time_t spare_since;
+    unsigned is_gone : 1;
+};
+
+typedef struct h2_workers_limits {
+    int min_total;            /* threads that stay however long they idle */
+    int max_total;
+    apr_interval_time_t idle; /* of a thread above the minimum before it leaves */
+    int first_slot;           /* of the scoreboard: where to show threads */
+    int slot_count;           /* 0: none */
+    h2_loop **loops;          /* to be told when a thread is spare again */
+    int loop_count;
+} h2_workers_limits;
+
+/* Child start; the limits and what they point to are copied or live as long as
+ * pool. */
+apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
+                               const h2_workers_limits *limits, h2_worker_main *main);
+
+/* Any thread, no loop held: starts threads up to the minimum. */
+void h2_workers_fill(h2_workers *workers);
+
+/* Any thread, no loop held: keeps one spare thread (made if need be) for a
+ * later h2_workers_use_kept(). 0 when there is none to be had. */
+int h2_workers_keep(h2_workers *workers);
+
+/* Any thread, no loop held: gives job to a thread that was kept. */
+void h2_workers_use_kept(h2_workers *workers, h2_job job);
+
+/* Any thread, no loop held: a kept thread is not needed any more. */
+void h2_workers_release_kept(h2_workers *workers);
+
+/* Any thread: threads at the moment, and the most that there can be. */
+int h2_workers_count(h2_workers *workers);
+int h2_workers_max(const h2_workers *workers);
+
+/* Child end: wakes all spare threads for leaving and joins those that have
+ * left within timeout_usec. APR_TIMEUP when some have not. */
+apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_usec);
+
+#endif /* H2_WORKERS_H */

@@ -184,16 +184,6 @@ void h2_child_stopping(apr_pool_t *pool, int is_graceful)
     }
 }
 
-static int is_repeated_pass(server_rec *s)
-{
-    static const char key[] = "mod_h2_post_config";
-    void *seen;
-
-    apr_pool_userdata_get(&seen, key, s->process->pool);
-    apr_pool_userdata_setn("1", key, NULL, s->process->pool);
-    return seen != NULL;
-}
-
 int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     nghttp2_info *info = nghttp2_version(0);
@@ -206,8 +196,8 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "cannot use nghttp2");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!is_repeated_pass(s)) {
-        return OK;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* httpd reads its configuration twice */
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(03090)
                  "mod_http2 (v%s, feats=NONE, nghttp2 %s), initializing...", H2_VERSION,
@@ -217,4 +207,21 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
                      "the MPM has no threads: HTTP/2 is not offered; use event or worker");
     }
     return OK;
+}
+
+APR_DECLARE_OPTIONAL_FN(void, http2_get_num_workers, (server_rec *s, int *pmin, int *pmax));
+
+/* All threads that may run a request: mod_proxy sizes its pools by it. */
+static void http2_get_num_workers(server_rec *s, int *pmin, int *pmax)
+{
+    int loops = core_count();
+
+    h2_child_worker_limits(s, pmin, pmax);
+    *pmin += loops;
+    *pmax += 2 * loops;
+}
+
+void h2_child_register_functions(void)
+{
+    APR_REGISTER_OPTIONAL_FN(http2_get_num_workers);
 }

@@ -41,4 +41,7 @@ h2_child *h2_child_get(void);
  * are children. */
 void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax);
 
+/* At the start of httpd: what other modules may ask of us. */
+void h2_child_register_functions(void);
+
 #endif /* H2_CHILD_H */

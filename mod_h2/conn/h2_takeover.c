@@ -168,7 +168,10 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     h2_session *session;
 
     (void)r;
-    if (c->master || !connection || !connection->session) {
+    /* The hook runs for other reasons, too: a connection that broke meanwhile is
+     * on its way to be closed by the MPM. */
+    if (c->master || !connection || !connection->session
+        || c->cs->state != CONN_STATE_SUSPENDED) {
         return;
     }
     session = connection->session;

@@ -63,7 +63,7 @@ h2_chunk *h2_chunks_pop(h2_chunks *chunks)
  * bytes are taken, and capacity shrinks with it. */
 static apr_size_t room_of(const h2_chunk *chunk)
 {
-    return chunk->is_malloced ? chunk->capacity - (apr_size_t)chunk->length : 0;
+    return (chunk->is_malloced && chunk->data) ? chunk->capacity - (apr_size_t)chunk->length : 0;
 }
 
 static apr_status_t append_room(h2_chunks *chunks, apr_size_t wanted)

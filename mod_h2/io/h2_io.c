@@ -195,7 +195,7 @@ apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
     if (io->is_broken) {
         return APR_ECONNABORTED;
     }
-    if (h2_io_is_direct(io) && io->is_drained) {
+    if (io->is_shut || (h2_io_is_direct(io) && io->is_drained)) {
         rv = read_socket(io, scratch, scratch_size, pdata, plength);
     }
     else {
@@ -325,6 +325,7 @@ apr_status_t h2_io_write(h2_io *io, const char *data, apr_size_t length, apr_tim
 
 void h2_io_shutdown(h2_io *io)
 {
+    io->is_shut = 1;
     if (!io->is_broken && io->is_tls) {
         /* mod_ssl sends its close_notify on this. */
         APR_BRIGADE_INSERT_TAIL(io->out, ap_bucket_eoc_create(io->c->bucket_alloc));

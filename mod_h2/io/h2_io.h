@@ -40,6 +40,7 @@ typedef struct h2_io {
     apr_uint64_t sent_bytes;     /* that the socket took, ever */
     apr_uint64_t received_bytes;
     unsigned is_drained : 1;     /* the filters keep nothing that was read before */
+    unsigned is_shut : 1;        /* TLS is gone: the filters must not be used any more */
     unsigned is_broken : 1;      /* the socket is of no use any more */
 } h2_io;
 

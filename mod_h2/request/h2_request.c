@@ -202,7 +202,7 @@ static void note_late_error(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
-    if (context && context->response) {
+    if (context && context->response && !context->is_ended) {
         context->is_failed = 1;
     }
 }

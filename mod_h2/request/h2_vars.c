@@ -1,26 +1,88 @@
 #include "request/h2_vars.h"
 
+#include <apr_optional.h>
+
+#include <http_protocol.h>
 #include <http_request.h>
 
 #include "request/h2_context.h"
 
+/* As httpd's mod_http2.h declares them. */
+APR_DECLARE_OPTIONAL_FN(char *, http2_var_lookup,
+                        (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
+APR_DECLARE_OPTIONAL_FN(int, http2_is_h2, (conn_rec *));
+
+static const char *value_http2(const h2_context *context, apr_pool_t *pool)
+{
+    (void)context;
+    (void)pool;
+    return "on";
+}
+
+static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
+{
+    return context ? apr_itoa(pool, context->stream->id) : NULL;
+}
+
+static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
+{
+    return context ? apr_psprintf(pool, "%ld-%d", context->session->c->id, context->stream->id)
+                   : NULL;
+}
+
+/* NULL: not on this connection. */
+static const struct {
+    const char *name;
+    const char *(*value)(const h2_context *context, apr_pool_t *pool);
+} variables[] = {
+    {"HTTP2", value_http2},
+    {"H2_STREAM_ID", value_stream_id},
+    {"H2_STREAM_TAG", value_stream_tag},
+};
+
 static int set_variables(request_rec *r)
 {
     const h2_context *context = h2_context_of(r->connection);
-    apr_table_t *env = r->subprocess_env;
+    apr_size_t i;
 
-    if (context) {
-        apr_table_setn(env, "HTTP2", "on");
-        apr_table_setn(env, "H2_STREAM_ID", apr_itoa(r->pool, context->stream->id));
-        apr_table_setn(env, "H2_STREAM_TAG",
-                       apr_psprintf(r->pool, "%ld-%d", context->session->c->id,
-                                    context->stream->id));
+    for (i = 0; context && i < sizeof(variables) / sizeof(variables[0]); ++i) {
+        const char *value = variables[i].value(context, r->pool);
+
+        if (value) {
+            apr_table_setn(r->subprocess_env, variables[i].name, value);
+        }
     }
     return DECLINED;
+}
+
+static int http2_is_h2(conn_rec *c)
+{
+    const char *protocol = ap_get_protocol(c);
+
+    return !strcmp(protocol, H2_PROTOCOL_TLS) || !strcmp(protocol, H2_PROTOCOL_CLEAR);
+}
+
+static char *http2_var_lookup(apr_pool_t *pool, server_rec *s, conn_rec *c, request_rec *r,
+                              char *name)
+{
+    conn_rec *of = r ? r->connection : c;
+    apr_size_t i;
+
+    (void)s;
+    for (i = 0; of && http2_is_h2(of) && i < sizeof(variables) / sizeof(variables[0]); ++i) {
+        if (!strcmp(variables[i].name, name)) {
+            const char *value = variables[i].value(h2_context_of(of), pool);
+
+            return apr_pstrdup(pool, value ? value : "");
+        }
+    }
+    return apr_pstrdup(pool, "");
 }
 
 void h2_vars_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    APR_REGISTER_OPTIONAL_FN(http2_is_h2);
+    APR_REGISTER_OPTIONAL_FN(http2_var_lookup);
     ap_hook_fixups(set_variables, NULL, NULL, APR_HOOK_MIDDLE);
 }

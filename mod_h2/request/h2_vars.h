@@ -1,5 +1,6 @@
 /*
- * Variables of HTTP/2 for CGI, SSI, expressions and logs.
+ * Variables of HTTP/2 for CGI, SSI, expressions and logs, and the optional
+ * functions by which other modules ask for them.
  */
 #ifndef H2_VARS_H
 #define H2_VARS_H

@@ -56,6 +56,12 @@ static apr_status_t create_nghttp2(h2_session *session)
     return APR_SUCCESS;
 }
 
+static apr_status_t destroy_with_pool(void *data)
+{
+    h2_session_destroy(data);
+    return APR_SUCCESS;
+}
+
 apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *server,
                                h2_loop *loop, int running_max)
 {
@@ -76,9 +82,9 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     h2_scheduler_init(&session->scheduler);
     session->last_progress = apr_time_now();
     session->idle_since = session->last_progress;
+    apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);
     rv = create_nghttp2(session);
     if (rv != APR_SUCCESS) {
-        h2_session_destroy(session);
         return rv;
     }
     h2_io_init(&session->io, c, session->conf->tls_warm_up_bytes, session->conf->tls_cool_down);
@@ -89,6 +95,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
 void h2_session_destroy(h2_session *session)
 {
     H2_ASSERT(!session->running_count);
+    apr_pool_cleanup_kill(session->c->pool, session, destroy_with_pool);
     nghttp2_session_del(session->ngh2);
     nghttp2_option_del(session->options);
     session->ngh2 = NULL;

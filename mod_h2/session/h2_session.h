@@ -92,7 +92,8 @@ apr_status_t h2_session_module_init(apr_pool_t *pool);
 apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *server,
                                h2_loop *loop, int running_max);
 
-/* Frees what is not in the pool of c. No stream may be running. */
+/* Frees what is not in the pool of c, before that pool does it. No stream may be
+ * running. */
 void h2_session_destroy(h2_session *session);
 
 /* Submits our SETTINGS; first thing. */

@@ -143,6 +143,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     session->pack_used += length;
+    h2_exchange_wake(&stream->exchange); /* there is room for more */
     if (padding > 1) {
         append(session, zeros, padding - 1);
     }

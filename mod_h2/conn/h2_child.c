@@ -7,7 +7,6 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <mpm_common.h>
-#include <nghttp2/nghttp2.h>
 #include <scoreboard.h>
 
 #include "config/h2_config.h"
@@ -186,7 +185,6 @@ void h2_child_stopping(apr_pool_t *pool, int is_graceful)
 
 int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    nghttp2_info *info = nghttp2_version(0);
     apr_status_t rv;
 
     (void)plog;
@@ -201,7 +199,7 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(03090)
                  "mod_http2 (v%s, feats=NONE, nghttp2 %s), initializing...", H2_VERSION,
-                 info ? info->version_str : "unknown");
+                 h2_session_library_version());
     if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "the MPM has no threads: HTTP/2 is not offered; use event or worker");

@@ -194,8 +194,8 @@ static int begins_with_preface(conn_rec *c)
 
         length = sizeof(seen);
         if (rv != APR_SUCCESS || apr_brigade_flatten(bb, seen, &length) != APR_SUCCESS
-            || !length) {
-            is_alike = 0;
+            || length < wanted) {
+            is_alike = 0; /* the client has ended before */
         }
         else {
             is_alike = !memcmp(seen, H2_PREFACE, length);

@@ -78,15 +78,18 @@ h2_upgrade *h2_upgrade_create(request_rec *r, apr_pool_t *pool, const char *sche
     const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
     h2_upgrade *upgrade = apr_pcalloc(pool, sizeof(*upgrade));
     h2_head *head = h2_head_create();
-    apr_status_t rv = head ? APR_SUCCESS : APR_ENOMEM;
+    apr_status_t rv;
     int i;
 
-    if (rv == APR_SUCCESS
-        && ((rv = add(head, ":method", r->method)) != APR_SUCCESS
-            || (rv = add(head, ":scheme", scheme)) != APR_SUCCESS
-            || (rv = add(head, ":path", target_of(r))) != APR_SUCCESS)) {
-        h2_head_destroy(head);
+    if (!head) {
         return NULL;
+    }
+    rv = add(head, ":method", r->method);
+    if (rv == APR_SUCCESS) {
+        rv = add(head, ":scheme", scheme);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = add(head, ":path", target_of(r));
     }
     for (i = 0; i < list->nelts && rv == APR_SUCCESS; ++i) {
         if (!is_dropped(entries[i].key)) {

@@ -38,6 +38,7 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
     APR_RING_INIT(&loop->tasks, h2_task, link);
     APR_RING_INIT(&loop->ready, h2_task, ready_link);
     APR_RING_INIT(&loop->starved, h2_task, starved_link);
+    APR_RING_INIT(&loop->fired, h2_task, timer_link);
     for (i = 0; i < H2_LOOP_SLOTS; ++i) {
         APR_RING_INIT(&loop->slots[i], h2_task, timer_link);
     }
@@ -240,12 +241,9 @@ h2_task *h2_loop_next(h2_loop *loop)
 /* The tasks of a slot whose time has come: due, or to be looked at later. */
 static void work_through_slot(h2_loop *loop, int slot)
 {
-    struct h2_task_slot later;
-
-    APR_RING_INIT(&later, h2_task, timer_link);
-    APR_RING_CONCAT(&later, &loop->slots[slot], h2_task, timer_link);
-    while (!APR_RING_EMPTY(&later, h2_task, timer_link)) {
-        h2_task *task = APR_RING_FIRST(&later);
+    APR_RING_CONCAT(&loop->fired, &loop->slots[slot], h2_task, timer_link);
+    while (!APR_RING_EMPTY(&loop->fired, h2_task, timer_link)) {
+        h2_task *task = APR_RING_FIRST(&loop->fired);
 
         leave_slot(task);
         if (task->deadline && task->deadline <= loop->now) {

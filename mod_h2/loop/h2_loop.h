@@ -73,6 +73,7 @@ struct h2_loop {
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
     APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */
     APR_RING_HEAD(h2_task_slot, h2_task) slots[H2_LOOP_SLOTS];
+    struct h2_task_slot fired; /* the tasks of a slot while it is worked through */
     apr_int64_t slot_done;     /* the last slot number that was worked through */
     char *scratch;             /* H2_LOOP_SCRATCH_BYTES, valid while the lock is held */
     char *record_scratch;      /* the same, for encrypted records */

@@ -149,7 +149,7 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->memory_max = session->conf->stream_mem_bytes;
     context->timeout = session->timeout;
     context->is_buffering = 1;
-    context->announced_bytes = -1;
+    context->announced_bytes = -2;
     context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
     context->habit = h2_habits_place(stream->head);
     stream->exchange.context = context;

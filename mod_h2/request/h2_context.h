@@ -48,8 +48,8 @@ struct h2_context {
     h2_interim *interim;            /* reads what ap_send_interim_response() writes */
     h2_response *response;          /* the final head, once httpd has made it */
     h2_response *trailers;
-    apr_off_t announced_bytes;      /* its Content-Length, -1: none */
-    apr_off_t body_bytes;           /* of the response's body, staged so far */
+    apr_off_t announced_bytes;      /* the handler's Content-Length; -1: none, -2: not seen */
+    apr_off_t body_bytes;           /* of the response's body, so far */
     apr_bucket_brigade *staged;     /* output that is not yet in the exchange */
     apr_size_t staged_bytes;        /* of these, those in memory */
     apr_bucket_brigade *pinned;     /* buckets to whose bytes the exchange points */

@@ -4,6 +4,7 @@
 
 static ap_filter_rec_t *body_filter;
 static ap_filter_rec_t *in_filter;
+static ap_filter_rec_t *length_filter;
 static ap_filter_rec_t *response_filter;
 static ap_filter_rec_t *out_filter;
 
@@ -11,6 +12,9 @@ void h2_filters_register(void)
 {
     body_filter = ap_register_input_filter("H2_BODY", h2_filter_body, NULL, AP_FTYPE_PROTOCOL);
     in_filter = ap_register_input_filter("H2_IN", h2_filter_in, NULL, AP_FTYPE_NETWORK);
+    /* Behind what changes the content, before httpd sets the length anew. */
+    length_filter = ap_register_output_filter("H2_LENGTH", h2_filter_length, NULL,
+                                              AP_FTYPE_PROTOCOL - 1);
     response_filter = ap_register_output_filter("H2_RESPONSE", h2_filter_response, NULL,
                                                 AP_FTYPE_PROTOCOL);
     out_filter = ap_register_output_filter("H2_OUT", h2_filter_out, NULL, AP_FTYPE_NETWORK);
@@ -29,6 +33,7 @@ void h2_filters_add_request(request_rec *r)
     h2_context *context = h2_context_of(r->connection);
 
     ap_remove_output_filter_byhandle(r->output_filters, "HTTP_HEADER");
+    ap_add_output_filter_handle(length_filter, context, r, r->connection);
     ap_add_output_filter_handle(response_filter, context, r, r->connection);
     ap_add_input_filter_handle(body_filter, context, r, r->connection);
 }

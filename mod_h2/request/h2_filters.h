@@ -3,7 +3,8 @@
  *
  *   request's input:   H2_BODY      limits, 100-continue, trailers
  *   secondary's input: H2_IN        the exchange's bytes as buckets
- *   request's output:  H2_RESPONSE  in the place of HTTP_HEADER: the head
+ *   request's output:  H2_LENGTH    is the body as long as its handler said?
+ *                      H2_RESPONSE  in the place of HTTP_HEADER: the head
  *   secondary's output: H2_OUT      buckets into the exchange, interim responses
  *
  * All run on the thread that runs the request.
@@ -29,6 +30,7 @@ apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
                             apr_read_type_e block, apr_off_t readbytes);
 apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                           apr_read_type_e block, apr_off_t readbytes);
+apr_status_t h2_filter_length(ap_filter_t *f, apr_bucket_brigade *bb);
 apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb);
 apr_status_t h2_filter_out(ap_filter_t *f, apr_bucket_brigade *bb);
 

@@ -23,13 +23,6 @@ apr_status_t h2_output_head(h2_context *context, request_rec *r, int status)
                       context->session->c->id, context->stream->id, bad_name);
         context->is_failed = 1;
     }
-    else if (!r->header_only && !AP_STATUS_IS_HEADER_ONLY(status)) {
-        const char *length = apr_table_get(r->headers_out, "Content-Length");
-
-        if (length && !ap_parse_strict_length(&context->announced_bytes, length)) {
-            context->announced_bytes = -1;
-        }
-    }
     return rv;
 }
 
@@ -136,7 +129,6 @@ apr_status_t h2_output_stage(h2_context *context, apr_bucket *b)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    context->body_bytes += (apr_off_t)b->length;
     APR_BUCKET_REMOVE(b);
     APR_BRIGADE_INSERT_TAIL(context->staged, b);
     return (context->staged_bytes > context->memory_max) ? h2_output_publish(context)
@@ -257,23 +249,9 @@ static apr_status_t make_trailers(h2_context *context)
     return rv;
 }
 
-/* A response that is not as long as it said is broken, RFC 9113, 8.1.1. */
-static void check_length(h2_context *context)
-{
-    if (context->is_ended && context->announced_bytes >= 0
-        && context->announced_bytes != context->body_bytes) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, context->r,
-                      H2_ID_FMT "response of %" APR_OFF_T_FMT " bytes, but Content-Length "
-                      "%" APR_OFF_T_FMT ", the stream is reset", context->session->c->id,
-                      context->stream->id, context->body_bytes, context->announced_bytes);
-        context->is_failed = 1;
-    }
-}
-
 void h2_output_prepare_finish(h2_context *context, h2_chunks *chunks)
 {
     h2_chunks_init(chunks);
-    check_length(context);
     if (context->is_ended && !context->is_failed) {
         make_trailers(context);
         if (make_chunks(context, chunks, 0) != APR_SUCCESS) {

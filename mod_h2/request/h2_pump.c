@@ -10,6 +10,7 @@ static void clean_up_done(h2_session *session, ap_sb_handle_t *sbh)
     h2_stream *stream;
 
     while ((stream = h2_session_next_done(session)) != NULL) {
+        h2_exchange_clear(&stream->exchange); /* before the memory that it points to */
         if (stream->exchange.context) {
             h2_context_recycle(stream->exchange.context, sbh);
         }

@@ -78,6 +78,44 @@ static void keep_fields_of_304(request_rec *r)
     r->headers_out = kept;
 }
 
+static int is_listed(const apr_array_header_t *list, const char *token)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; ++i) {
+        if (!ap_cstr_casecmp(APR_ARRAY_IDX(list, i, const char *), token)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* All Vary fields in one, each name once: caches compare the text. */
+static void unify_vary(request_rec *r)
+{
+    const char *vary = apr_table_getm(r->pool, r->headers_out, "Vary");
+    apr_array_header_t *names;
+    char *token, *state, *text;
+
+    if (!vary) {
+        return;
+    }
+    names = apr_array_make(r->pool, 5, sizeof(const char *));
+    text = apr_pstrdup(r->pool, vary);
+    for (token = apr_strtok(text, ", \t", &state); token;
+         token = apr_strtok(NULL, ", \t", &state)) {
+        if (!is_listed(names, token)) {
+            APR_ARRAY_PUSH(names, const char *) = token;
+        }
+    }
+    if (apr_table_get(r->subprocess_env, "force-no-vary")) {
+        apr_table_unset(r->headers_out, "Vary");
+    }
+    else if (names->nelts) {
+        apr_table_setn(r->headers_out, "Vary", apr_array_pstrcat(r->pool, names, ','));
+    }
+}
+
 /* What httpd's own HTTP_HEADER adds to, and takes from, what a handler has set. */
 static void complete_fields(request_rec *r)
 {
@@ -85,6 +123,7 @@ static void complete_fields(request_rec *r)
         r->headers_out = apr_table_overlay(r->pool, r->err_headers_out, r->headers_out);
     }
     set_content_fields(r);
+    unify_vary(r);
     set_default(r->headers_out, "Date", http_date(r->pool, r->request_time));
     if (r->proxyreq == PROXYREQ_NONE) {
         apr_table_setn(r->headers_out, "Server", ap_get_server_banner());
@@ -102,6 +141,52 @@ static void complete_fields(request_rec *r)
         apr_table_unset(r->headers_out, "Content-Length");
     }
     apr_table_unset(r->headers_out, "Transfer-Encoding");
+}
+
+static void note_announced(h2_context *context, request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_out, "Content-Length");
+
+    if (!length || r->header_only || !ap_is_HTTP_SUCCESS(r->status)
+        || !ap_parse_strict_length(&context->announced_bytes, length)) {
+        context->announced_bytes = -1;
+    }
+}
+
+/* A response that is not as long as it said is broken, RFC 9113, 8.1.1. Later on
+ * it could not be seen: httpd corrects the length of a short response. */
+apr_status_t h2_filter_length(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    h2_context *context = f->ctx;
+    apr_bucket *b;
+
+    if (context->announced_bytes == -2) {
+        note_announced(context, f->r);
+    }
+    if (context->announced_bytes == -1) {
+        ap_remove_output_filter(f);
+        return ap_pass_brigade(f->next, bb);
+    }
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        if (APR_BUCKET_IS_EOS(b) && context->body_bytes != context->announced_bytes) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, f->r,
+                          H2_ID_FMT "response of %" APR_OFF_T_FMT " bytes, but Content-Length "
+                          "%" APR_OFF_T_FMT ": the stream is reset", context->session->c->id,
+                          context->stream->id, context->body_bytes, context->announced_bytes);
+            context->is_failed = 1;
+        }
+        else if (!APR_BUCKET_IS_METADATA(b)) {
+            const char *data;
+            apr_size_t length;
+
+            if (b->length == (apr_size_t)-1
+                && apr_bucket_read(b, &data, &length, APR_BLOCK_READ) != APR_SUCCESS) {
+                break;
+            }
+            context->body_bytes += (apr_off_t)b->length;
+        }
+    }
+    return ap_pass_brigade(f->next, bb);
 }
 
 /* The status that a filter wants instead of what it has seen, 0: none. */

@@ -182,6 +182,9 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
             windows_have_grown(session, 0);
         }
         break;
+    case NGHTTP2_GOAWAY:
+        session->has_goaway = 1;
+        break;
     case NGHTTP2_WINDOW_UPDATE:
         windows_have_grown(session, frame->hd.stream_id);
         break;
@@ -260,8 +263,8 @@ static apr_status_t feed(h2_session *session, const char *data, apr_size_t lengt
     return APR_SUCCESS;
 }
 
-/* What the client has asked for completely it may still read; the rest of the
- * other requests never comes. */
+/* What the client has asked for completely it may still read, as far as its
+ * windows allow; the rest of the other requests never comes. */
 static void client_has_ended(h2_session *session, apr_status_t rv)
 {
     h2_stream *stream;
@@ -272,9 +275,10 @@ static void client_has_ended(h2_session *session, apr_status_t rv)
         return;
     }
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        if (!stream->is_closed && !stream->exchange.in_is_ended) {
-            nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
-            h2_session_stream_closed(session, stream, NGHTTP2_CANCEL);
+        int is_blocked = !stream->is_sending && h2_stream_has_output(stream);
+
+        if (!stream->is_closed && (!stream->exchange.in_is_ended || is_blocked)) {
+            h2_session_give_up_stream(session, stream);
         }
     }
 }

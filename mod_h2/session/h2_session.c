@@ -40,6 +40,11 @@ apr_status_t h2_session_module_init(apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
+const char *h2_session_library_version(void)
+{
+    return nghttp2_version(0)->version_str;
+}
+
 static apr_status_t create_nghttp2(h2_session *session)
 {
     if (nghttp2_option_new(&session->options) != 0) {
@@ -276,6 +281,12 @@ h2_stream *h2_session_next_done(h2_session *session)
     return NULL;
 }
 
+void h2_session_give_up_stream(h2_session *session, h2_stream *stream)
+{
+    nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
+    h2_session_stream_closed(session, stream, NGHTTP2_CANCEL);
+}
+
 /* nghttp2 closes no stream for us once it is of no use: do it for all. */
 static void close_streams(h2_session *session)
 {
@@ -283,8 +294,7 @@ static void close_streams(h2_session *session)
 
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         if (!stream->is_closed) {
-            nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
-            h2_session_stream_closed(session, stream, NGHTTP2_NO_ERROR);
+            h2_session_give_up_stream(session, stream);
         }
     }
 }
@@ -356,9 +366,12 @@ int h2_session_is_finished(const h2_session *session)
     if (session->open_count) {
         return 0;
     }
-    return session->is_eof
-           || (session->state == H2_SESSION_DRAINING && session->is_goaway_final
-               && !nghttp2_session_want_write(session->ngh2));
+    if (session->is_eof) {
+        return 1;
+    }
+    return (session->has_goaway
+            || (session->state == H2_SESSION_DRAINING && session->is_goaway_final))
+           && !nghttp2_session_want_write(session->ngh2);
 }
 
 /* When the client has had its time: who waits for whom decides which timeout.

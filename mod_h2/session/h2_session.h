@@ -73,6 +73,7 @@ struct h2_session {
     apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
     apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
     unsigned is_eof : 1;               /* the client has ended its side */
+    unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned has_settings : 1;         /* the client's first SETTINGS is here */
     unsigned has_request : 1;          /* there was one, ever */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
@@ -86,6 +87,9 @@ struct h2_session {
 
 /* At the start of httpd. */
 apr_status_t h2_session_module_init(apr_pool_t *pool);
+
+/* The version of nghttp2 that is in use. Any thread. */
+const char *h2_session_library_version(void);
 
 /* Gives a session on c, which nobody else uses from now on. Before it has been
  * added to the loop any thread may call it, after that it is the holder's. */
@@ -162,6 +166,9 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* nghttp2 has closed the stream: takes it out of all lists but the last. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
+
+/* The stream cannot go on, as the client is not there any more. */
+void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
 
 /* A line for a frame at debug level. */
 void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,

@@ -303,6 +303,9 @@ static int send_turn(h2_session *session, h2_stream *stream)
             }
             else {
                 h2_scheduler_remove(&session->scheduler, stream);
+                if (session->is_eof && h2_stream_has_data(stream)) {
+                    h2_session_give_up_stream(session, stream); /* no window ever comes */
+                }
             }
         }
     }

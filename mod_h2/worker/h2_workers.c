@@ -29,10 +29,12 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
                                const h2_workers_limits *limits, h2_worker_main *main)
 {
     h2_workers *workers = apr_pcalloc(pool, sizeof(*workers));
+    apr_thread_mutex_t *pool_lock;
     apr_allocator_t *allocator;
     apr_status_t rv;
 
-    /* Threads are made by any thread: a pool of its own, under our lock. */
+    /* Threads are made by any thread, and a thread that ends frees what it had
+     * outside of our lock: a pool with an allocator and a lock of its own. */
     rv = apr_allocator_create(&allocator);
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create_ex(&workers->pool, pool, NULL, allocator);
@@ -41,6 +43,11 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
         return rv;
     }
     apr_allocator_owner_set(allocator, workers->pool);
+    rv = apr_thread_mutex_create(&pool_lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_mutex_set(allocator, pool_lock);
     workers->limits = *limits;
     workers->main = main;
     workers->is_slot_used = apr_pcalloc(pool, limits->slot_count + 1);

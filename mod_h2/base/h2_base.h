@@ -24,8 +24,13 @@ APLOG_USE_MODULE(http2);
 /* The format of every id in the logs: connection, then stream (0: all of it). */
 #define H2_ID_FMT "h2(%ld-%d): "
 
-/* Our own mistakes. The peer's mistakes are statuses, never asserts. */
-#define H2_ASSERT(exp) AP_DEBUG_ASSERT(exp)
+/* Our own mistakes, in a debug build (not httpd's own AP_DEBUG, which no package
+ * sets). The peer's mistakes are statuses, never asserts. */
+#ifdef H2_DEBUG
+#define H2_ASSERT(exp) ap_assert(exp)
+#else
+#define H2_ASSERT(exp) ((void)0)
+#endif
 
 /* Bytes of the frame header, RFC 9113, 4.1. */
 #define H2_FRAME_HEADER_BYTES 9

@@ -68,6 +68,7 @@ static void find_slots(h2_workers_limits *limits)
 
     limits->first_slot = (all > used) ? used : 0;
     limits->slot_count = (all > used) ? all - used : used;
+    limits->are_slots_ours = (all > used);
 }
 
 static apr_status_t create_loops(h2_child *of)
@@ -90,8 +91,10 @@ static apr_status_t create_workers(h2_child *of, server_rec *s)
     h2_child_worker_limits(s, &min, &max);
     find_slots(&limits);
     /* Each loop's leader and its standby come on top, see h2_workers.h. */
-    limits.min_total = (h2_config_server(s)->min_workers > 0) ? min + of->loop_count
-                                                              : 2 * of->loop_count;
+    limits.min_total = h2_config_server(s)->min_workers;
+    if (limits.min_total < 2 * of->loop_count) {
+        limits.min_total = 2 * of->loop_count;
+    }
     limits.max_total = max + 2 * of->loop_count;
     limits.idle = h2_config_server(s)->worker_idle;
     limits.loops = of->loops;
@@ -212,11 +215,8 @@ APR_DECLARE_OPTIONAL_FN(void, http2_get_num_workers, (server_rec *s, int *pmin, 
 /* All threads that may run a request: mod_proxy sizes its pools by it. */
 static void http2_get_num_workers(server_rec *s, int *pmin, int *pmax)
 {
-    int loops = core_count();
-
     h2_child_worker_limits(s, pmin, pmax);
-    *pmin += loops;
-    *pmax += 2 * loops;
+    *pmax += core_count(); /* the leaders run requests, too */
 }
 
 void h2_child_register_functions(void)

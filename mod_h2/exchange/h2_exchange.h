@@ -34,6 +34,7 @@ typedef struct h2_exchange {
     unsigned out_is_ended : 1;    /* nothing comes after what is there */
     unsigned out_is_failed : 1;   /* it ended too early: the stream is to be reset */
 
+    apr_interval_time_t timeout;  /* of waits for the client, H2StreamTimeout; negative: none */
     unsigned is_aborted : 1;      /* the stream is gone: neither read nor write */
     unsigned is_running : 1;      /* from the start of the request to its end */
     apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */

@@ -87,6 +87,7 @@ apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
     rv = (timeout_usec < 0) ? apr_thread_cond_wait(cond, loop->lock)
                             : apr_thread_cond_timedwait(cond, loop->lock, timeout_usec);
     set_held(loop, 1);
+    loop->now = apr_time_now();
     return rv;
 }
 

@@ -68,7 +68,7 @@ struct h2_loop {
     unsigned is_stopping : 1;  /* the child ends now */
     APR_RING_HEAD(h2_tasks, h2_task) tasks; /* that were added and not removed */
     apr_uint32_t request_count;
-    apr_time_t now;            /* when poll returned last */
+    apr_time_t now;            /* when the lock was taken last */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
     APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */

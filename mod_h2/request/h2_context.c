@@ -146,8 +146,9 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->session = session;
     context->stream = stream;
     context->exchange = &stream->exchange;
-    context->memory_max = session->conf->stream_mem_bytes;
-    context->timeout = session->timeout;
+    context->staged_max = session->conf->stream_mem_bytes / 4;
+    context->published_max = session->conf->stream_mem_bytes - context->staged_max;
+    context->stream_timeout = session->timeout;
     context->is_buffering = 1;
     context->announced_bytes = -2;
     context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
@@ -166,6 +167,8 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
 static void end_request(h2_context *context, ap_sb_handle_t *sbh)
 {
     conn_rec *c = context->c;
+    worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
+    int status = score ? score->status : 0;
 
     c->sbh = sbh;
     c->current_thread = NULL;
@@ -176,6 +179,9 @@ static void end_request(h2_context *context, ap_sb_handle_t *sbh)
     apr_brigade_cleanup(context->pinned);
     if (context->end_of_request) {
         apr_bucket_destroy(context->end_of_request);
+    }
+    if (score) {
+        score->status = (unsigned char)status; /* the slot may be another thread's */
     }
 }
 

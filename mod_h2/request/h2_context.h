@@ -39,9 +39,10 @@ struct h2_context {
     /* The runner; after the request the holder. */
     h2_worker *worker;              /* that runs it */
     request_rec *r;
-    apr_size_t memory_max;          /* of its output: H2StreamMaxMemSize */
-    apr_interval_time_t timeout;    /* of its waits for the client */
+    apr_size_t staged_max;          /* of H2StreamMaxMemSize: a quarter for what is staged, */
+    apr_size_t published_max;       /* the rest for what is in the exchange */
 
+    apr_interval_time_t stream_timeout; /* H2StreamTimeout, for the exchange */
     apr_bucket_brigade *body;       /* read from the exchange, not yet asked for */
     unsigned body_is_ended : 1;     /* its EOS has been given */
 

@@ -31,6 +31,7 @@ static void publish_head(h2_context *context)
 {
     if (context->response && !context->is_published) {
         context->is_published = 1;
+        context->exchange->timeout = context->stream_timeout;
         context->exchange->out_response = context->response;
     }
 }
@@ -131,7 +132,7 @@ apr_status_t h2_output_stage(h2_context *context, apr_bucket *b)
     }
     APR_BUCKET_REMOVE(b);
     APR_BRIGADE_INSERT_TAIL(context->staged, b);
-    return (context->staged_bytes > context->memory_max) ? h2_output_publish(context)
+    return (context->staged_bytes > context->staged_max) ? h2_output_publish(context)
                                                          : APR_SUCCESS;
 }
 
@@ -220,7 +221,7 @@ apr_status_t h2_output_publish(h2_context *context)
         pump(context);
     }
     while (rv == APR_SUCCESS && !exchange->is_aborted
-           && exchange->out.memory_bytes > context->memory_max) {
+           && exchange->out.memory_bytes > context->published_max) {
         rv = h2_pump_wait(context);
     }
     if (exchange->is_aborted) {

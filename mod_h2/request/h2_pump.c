@@ -61,6 +61,7 @@ apr_status_t h2_pump_wait(h2_context *context)
     apr_status_t rv;
 
     context->has_waited = 1;
+    context->exchange->timeout = context->stream_timeout;
     if (h2_leader_is(worker, loop)) {
         /* The watchdog would do it, but later. */
         h2_loop_unlock(loop);
@@ -69,7 +70,7 @@ apr_status_t h2_pump_wait(h2_context *context)
         return APR_SUCCESS; /* it may have changed meanwhile: look again */
     }
     context->exchange->waiter = worker->wait_cond;
-    rv = h2_loop_cond_wait(loop, worker->wait_cond, context->timeout);
+    rv = h2_loop_cond_wait(loop, worker->wait_cond, context->exchange->timeout);
     context->exchange->waiter = NULL;
     return rv;
 }

@@ -111,7 +111,7 @@ static void set_timeouts(h2_context *context)
 {
     apr_interval_time_t timeout = h2_config_stream_timeout(context->r);
 
-    context->timeout = (timeout > 0) ? timeout : -1;
+    context->stream_timeout = (timeout > 0) ? timeout : -1;
     context->is_buffering = (h2_config_is_output_buffering(context->r) != 0);
 }
 
@@ -154,14 +154,18 @@ void h2_request_run(h2_context *context, h2_worker *worker)
     prepare_connection(context);
     status = make_request(context);
     set_timeouts(context);
-    ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
+    if (worker->has_own_slot) {
+        ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
+    }
     if (status) {
         answer_error(context, status);
     }
     else {
         ap_process_async_request(context->r);
     }
-    ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
+    if (worker->has_own_slot) {
+        ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
+    }
     if (apr_time_now() - begun > H2_QUICK_USEC) {
         context->has_waited = 1;
     }

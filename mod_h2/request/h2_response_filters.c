@@ -232,10 +232,12 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
             apr_brigade_cleanup(bb);
             return AP_FILTER_ERROR;
         }
-        r->sent_bodyct = 1; /* whatever follows is body */
     }
     if (r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status)) {
         drop_data(bb);
+    }
+    else {
+        r->sent_bodyct = 1; /* whatever follows is body */
     }
     return ap_pass_brigade(f->next, bb);
 }

@@ -22,6 +22,7 @@ static int begin_request(h2_session *session, int32_t id)
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
+        || session->open_count >= session->conf->max_session_streams
         || session->stream_count >= 2 * session->conf->max_session_streams
         || session->is_goaway_final) {
         nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id,

@@ -112,8 +112,8 @@ apr_status_t h2_session_start(h2_session *session)
 {
     const h2_server_conf *conf = session->conf;
     apr_int64_t window = (apr_int64_t)conf->window_bytes * conf->max_session_streams;
+    /* nghttp2 is not told of MAX_CONCURRENT_STREAMS, see h2_transmit.c. */
     nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)conf->max_session_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)conf->window_bytes},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_SESSION_HEADER_LIST_BYTES},
     };
@@ -374,32 +374,80 @@ int h2_session_is_finished(const h2_session *session)
            && !nghttp2_session_want_write(session->ngh2);
 }
 
+/* 0 is never. */
+static apr_time_t earlier(apr_time_t a, apr_time_t b)
+{
+    return (!a || (b && b < a)) ? b : a;
+}
+
 /* When the client has had its time: who waits for whom decides which timeout.
  * 0: nobody waits for the client. */
-static apr_time_t deadline_of(const h2_session *session)
+static apr_time_t base_deadline_of(const h2_session *session)
 {
-    apr_time_t deadline;
-
     if (session->is_shut) {
         return session->linger_until;
     }
     if (h2_io_is_blocked(&session->io)) {
-        deadline = session->last_progress + session->timeout;
+        return session->last_progress + session->timeout;
     }
-    else if (!session->open_count) {
-        deadline = session->idle_since
-                   + (session->has_request ? session->idle_timeout : session->timeout);
+    if (!session->open_count) {
+        return session->idle_since
+               + (session->has_request ? session->idle_timeout : session->timeout);
     }
-    else if (session->running_count && !h2_scheduler_count(&session->scheduler)) {
-        deadline = 0; /* the handlers have their own timeouts */
+    if (session->running_count && !h2_scheduler_count(&session->scheduler)) {
+        return 0; /* the handlers have their own timeouts */
     }
-    else {
-        deadline = session->last_progress + session->timeout;
+    return session->last_progress + session->timeout;
+}
+
+static apr_time_t deadline_of(const h2_session *session)
+{
+    apr_time_t deadline = base_deadline_of(session);
+
+    if (session->is_shut) {
+        return deadline;
     }
-    if (session->drain_at && (!deadline || session->drain_at < deadline)) {
-        deadline = session->drain_at;
+    deadline = earlier(deadline, session->drain_at);
+    return earlier(deadline, session->stall_check_at);
+}
+
+void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
+{
+    apr_interval_time_t timeout = stream->exchange.timeout;
+
+    if (!stream->stalled_since) {
+        stream->stalled_since = session->loop->now;
     }
-    return deadline;
+    if (timeout > 0) {
+        session->stall_check_at = earlier(session->stall_check_at,
+                                          stream->stalled_since + timeout);
+    }
+}
+
+/* Resets the streams whose window has been shut for too long. */
+static void check_stalled(h2_session *session, apr_time_t now)
+{
+    h2_stream *stream;
+
+    session->stall_check_at = 0;
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        apr_interval_time_t timeout = stream->exchange.timeout;
+
+        if (stream->is_closed || !stream->stalled_since || timeout <= 0) {
+            continue;
+        }
+        if (stream->stalled_since + timeout > now) {
+            session->stall_check_at = earlier(session->stall_check_at,
+                                              stream->stalled_since + timeout);
+            continue;
+        }
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, APR_TIMEUP, session->c,
+                      H2_ID_FMT "the client takes no data, stream is reset",
+                      session->c->id, stream->id);
+        stream->stalled_since = 0;
+        nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
+                                  NGHTTP2_CANCEL);
+    }
 }
 
 void h2_session_check_timers(h2_session *session, apr_time_t now)
@@ -409,8 +457,11 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
     if (session->drain_at && session->drain_at <= now) {
         submit_final_goaway(session);
     }
-    deadline = deadline_of(session);
+    deadline = base_deadline_of(session);
     if (!deadline || deadline > now) {
+        if (session->stall_check_at && session->stall_check_at <= now) {
+            check_stalled(session, now);
+        }
         return;
     }
     if (session->is_shut || h2_io_is_blocked(&session->io)) {

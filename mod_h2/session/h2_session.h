@@ -70,10 +70,12 @@ struct h2_session {
 
     apr_time_t last_progress;          /* bytes of a body, a request, a response */
     apr_time_t idle_since;             /* no stream since; 0: there are some */
+    apr_time_t stall_check_at;         /* when to look at stalled streams; 0: there are none */
     apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
     apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
+    unsigned is_settings_sent : 1;     /* ours are packed */
     unsigned has_settings : 1;         /* the client's first SETTINGS is here */
     unsigned has_request : 1;          /* there was one, ever */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
@@ -166,6 +168,9 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* nghttp2 has closed the stream: takes it out of all lists but the last. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
+
+/* The client's window of the stream is shut although it has data. */
+void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
 
 /* The stream cannot go on, as the client is not there any more. */
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream);

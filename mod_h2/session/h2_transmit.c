@@ -13,6 +13,9 @@
 /* Room that a DATA frame needs beside its payload: its header and padding. */
 #define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
 
+/* One entry of a SETTINGS frame, RFC 9113, 6.5.1. */
+#define H2_SETTING_BYTES 6
+
 /* No use in a DATA frame for less room than this. */
 #define H2_DATA_ROOM_MIN_BYTES 1024
 
@@ -27,6 +30,25 @@ static void append(h2_session *session, const void *data, apr_size_t length)
     session->pack_used += length;
 }
 
+/* Our first SETTINGS with MAX_CONCURRENT_STREAMS added to it. nghttp2 must not know
+ * of that limit: it would end the connection of a client that exceeds it, where
+ * RFC 9113, 5.1.2 has the stream refused. */
+static void append_first_settings(h2_session *session, const uint8_t *data, size_t length)
+{
+    uint32_t limit = (uint32_t)session->conf->max_session_streams;
+    unsigned char *frame = (unsigned char *)session->pack + session->pack_used;
+    unsigned char entry[H2_SETTING_BYTES] = {
+        0, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (unsigned char)(limit >> 24),
+        (unsigned char)(limit >> 16), (unsigned char)(limit >> 8), (unsigned char)limit,
+    };
+
+    H2_ASSERT(length >= H2_FRAME_HEADER_BYTES && data[3] == NGHTTP2_SETTINGS);
+    append(session, data, length);
+    append(session, entry, sizeof(entry));
+    frame[2] = (unsigned char)(frame[2] + sizeof(entry)); /* a handful of settings */
+    session->is_settings_sent = 1;
+}
+
 static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length, int flags,
                        void *user_data)
 {
@@ -37,7 +59,12 @@ static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length
     if (length > room_of(session)) {
         return NGHTTP2_ERR_WOULDBLOCK;
     }
-    append(session, data, length);
+    if (!session->is_settings_sent) {
+        append_first_settings(session, data, length);
+    }
+    else {
+        append(session, data, length);
+    }
     return (ssize_t)length;
 }
 
@@ -143,6 +170,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     session->pack_used += length;
+    stream->stalled_since = 0;
     h2_exchange_wake(&stream->exchange); /* there is room for more */
     if (padding > 1) {
         append(session, zeros, padding - 1);
@@ -269,6 +297,23 @@ static int has_room_for_heads(h2_session *session, const h2_stream *stream)
     return bytes + H2_DATA_OVERHEAD_BYTES <= room_of(session);
 }
 
+/* nghttp2 sends no DATA at all while a window is shut, not even an empty frame that
+ * only ends the stream: trailers without fields do the same. */
+static void end_without_window(h2_session *session, h2_stream *stream)
+{
+    const h2_exchange *exchange = &stream->exchange;
+    const h2_response *trailers = exchange->out_trailers;
+
+    if (!stream->is_head_submitted || !exchange->out_is_ended || exchange->out_is_failed
+        || stream->is_end_submitted || h2_stream_has_data(stream)
+        || has_window(session, stream)) {
+        return;
+    }
+    stream->is_end_submitted = 1;
+    nghttp2_submit_trailer(session->ngh2, stream->id, trailers ? trailers->nva : NULL,
+                           trailers ? trailers->nva_count : 0);
+}
+
 /* One stream's turn. */
 static int send_turn(h2_session *session, h2_stream *stream)
 {
@@ -282,6 +327,9 @@ static int send_turn(h2_session *session, h2_stream *stream)
     }
     else if (!exchange->out_response && exchange->out_is_failed) {
         reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+    }
+    else {
+        end_without_window(session, stream);
     }
     session->turn = stream;
     session->turn_frames = (h2_scheduler_count(&session->scheduler) > 1) ? H2_TURN_FRAMES
@@ -303,6 +351,9 @@ static int send_turn(h2_session *session, h2_stream *stream)
             }
             else {
                 h2_scheduler_remove(&session->scheduler, stream);
+                if (h2_stream_has_data(stream)) {
+                    h2_session_stream_stalled(session, stream);
+                }
                 if (session->is_eof && h2_stream_has_data(stream)) {
                     h2_session_give_up_stream(session, stream); /* no window ever comes */
                 }

@@ -47,12 +47,14 @@ struct h2_stream {
     apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
     apr_uint64_t out_bytes;              /* of frames, for the log */
     apr_time_t begun;                    /* when the head was complete */
+    apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* in the scheduler's list */
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted: never starts */
     unsigned is_closed : 1;              /* nghttp2 knows it no more */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
+    unsigned is_end_submitted : 1;       /* as trailers, for want of a window */
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */
 };
 

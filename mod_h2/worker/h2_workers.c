@@ -132,6 +132,9 @@ static void find_scoreboard(h2_workers *workers, h2_worker *worker)
         ap_create_sb_handle(&worker->scoreboard, worker->pool, child_num,
                             workers->limits.first_slot
                                 + ((worker->slot >= 0) ? worker->slot : worker->shared_slot));
+        /* Not to be shown in one that it shares, least of all with a thread of the
+         * MPM: the MPM decides by what these show. */
+        worker->has_own_slot = workers->limits.are_slots_ours && worker->slot >= 0;
     }
 }
 
@@ -195,6 +198,16 @@ static void hand_job_locked(h2_workers *workers, h2_job job)
     apr_thread_cond_signal(worker->job_cond);
 }
 
+/* A thread is to be had again. */
+static void tell_loops(h2_workers *workers)
+{
+    int i;
+
+    for (i = 0; i < workers->limits.loop_count; ++i) {
+        h2_loop_retry(workers->limits.loops[i]);
+    }
+}
+
 void h2_workers_fill(h2_workers *workers)
 {
     apr_thread_mutex_lock(workers->lock);
@@ -219,9 +232,11 @@ int h2_workers_keep(h2_workers *workers)
 void h2_workers_use_kept(h2_workers *workers, h2_job job)
 {
     apr_thread_mutex_lock(workers->lock);
-    H2_ASSERT(workers->kept_count > 0 && workers->spare_count > 0);
+    H2_ASSERT(workers->kept_count > 0 && (workers->spare_count > 0 || workers->is_stopping));
     --workers->kept_count;
-    hand_job_locked(workers, job);
+    if (workers->spare_count > 0) {
+        hand_job_locked(workers, job);
+    }
     apr_thread_mutex_unlock(workers->lock);
 }
 
@@ -230,6 +245,7 @@ void h2_workers_release_kept(h2_workers *workers)
     apr_thread_mutex_lock(workers->lock);
     --workers->kept_count;
     apr_thread_mutex_unlock(workers->lock);
+    tell_loops(workers);
 }
 
 int h2_workers_count(h2_workers *workers)
@@ -256,6 +272,15 @@ static int may_leave_locked(const h2_workers *workers, const h2_worker *worker)
            && apr_time_now() - worker->spare_since >= workers->limits.idle;
 }
 
+/* It may sleep without a limit, from a time when there were no more threads than
+ * the minimum: let it see whether it may leave by now. */
+static void wake_longest_idle_locked(h2_workers *workers)
+{
+    if (!APR_RING_EMPTY(&workers->spare, h2_worker, link)) {
+        apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
+    }
+}
+
 /* Waits as a spare thread. Returns 0 when the thread is to leave. */
 static int wait_for_job_locked(h2_workers *workers, h2_worker *worker)
 {
@@ -265,22 +290,18 @@ static int wait_for_job_locked(h2_workers *workers, h2_worker *worker)
             return 0;
         }
         if (workers->total > workers->limits.min_total) {
-            apr_thread_cond_timedwait(worker->job_cond, workers->lock, workers->limits.idle);
+            apr_status_t rv = apr_thread_cond_timedwait(worker->job_cond, workers->lock,
+                                                        workers->limits.idle);
+
+            if (APR_STATUS_IS_TIMEUP(rv)) {
+                wake_longest_idle_locked(workers);
+            }
         }
         else {
             apr_thread_cond_wait(worker->job_cond, workers->lock);
         }
     }
     return 1;
-}
-
-static void tell_loops(h2_workers *workers)
-{
-    int i;
-
-    for (i = 0; i < workers->limits.loop_count; ++i) {
-        h2_loop_retry(workers->limits.loops[i]);
-    }
 }
 
 static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
@@ -300,18 +321,14 @@ static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
         apr_thread_mutex_unlock(workers->lock);
         tell_loops(workers);
         apr_thread_mutex_lock(workers->lock);
-        if (workers->spare_count > workers->limits.min_total) {
-            /* Who sleeps without a limit at the end of the list may go now. */
-            apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
-        }
     }
-    ap_update_child_status(worker->scoreboard, SERVER_DEAD, NULL);
+    if (worker->has_own_slot) {
+        ap_update_child_status(worker->scoreboard, SERVER_DEAD, NULL);
+    }
     release_slot_locked(workers, worker);
     --workers->total;
     APR_RING_INSERT_TAIL(&workers->gone, worker, h2_worker, link);
-    if (!APR_RING_EMPTY(&workers->spare, h2_worker, link)) {
-        apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
-    }
+    wake_longest_idle_locked(workers);
     apr_thread_cond_signal(workers->left_cond);
     apr_thread_mutex_unlock(workers->lock);
     apr_thread_exit(thread, APR_SUCCESS);

@@ -48,7 +48,8 @@ struct h2_worker {
     /* The thread itself; when it leads a loop, the loop's lock guards the
      * decision: loop->leader says who leads. */
     h2_loop *loop;              /* that it leads, or whose request it runs */
-    ap_sb_handle_t *scoreboard; /* its slot, for the request that it runs; NULL: none */
+    ap_sb_handle_t *scoreboard; /* where requests are counted; NULL: not known yet */
+    int has_own_slot;           /* its requests may be shown there, not only counted */
 
     /* Guarded by the pool's lock: */
     APR_RING_ENTRY(h2_worker) link; /* spare or gone */
@@ -64,6 +65,7 @@ typedef struct h2_workers_limits {
     apr_interval_time_t idle; /* of a thread above the minimum before it leaves */
     int first_slot;           /* of the scoreboard: where to show threads */
     int slot_count;           /* 0: none */
+    int are_slots_ours;       /* no thread of the MPM uses them */
     h2_loop **loops;          /* to be told when a thread is spare again */
     int loop_count;
 } h2_workers_limits;
@@ -80,7 +82,8 @@ void h2_workers_fill(h2_workers *workers);
  * later h2_workers_use_kept(). 0 when there is none to be had. */
 int h2_workers_keep(h2_workers *workers);
 
-/* Any thread, no loop held: gives job to a thread that was kept. */
+/* Any thread, no loop held: gives job to a thread that was kept. Once the pool has
+ * begun to stop that may have left: the job is dropped then. */
 void h2_workers_use_kept(h2_workers *workers, h2_job job);
 
 /* Any thread, no loop held: a kept thread is not needed any more. */

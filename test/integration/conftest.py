@@ -1,0 +1,124 @@
+# Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""Fixtures of the integration tests.
+
+    httpd       the server with the rich configuration (once for each MPM)
+    connect     makes HTTP/2 connections to it (over TLS and in clear text)
+    h2          one such connection
+    counter     a new counter and gate for handlers of mod_h2test
+"""
+
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+import pytest  # noqa: E402
+
+import environment as env  # noqa: E402
+from h2client import Client, Tls  # noqa: E402
+from servers import Servers  # noqa: E402
+
+MPMS = ("event", "worker")
+_opened = []            # the connections of the running test
+_servers = None
+
+
+def pytest_configure(config):
+    try:
+        env.module_so()
+        env.httpd_binary()
+    except RuntimeError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+def pytest_report_header(config):
+    return "module: %s\nhttpd: %s %s" % (env.module_so(), env.httpd_binary(),
+                                         ".".join(map(str, env.httpd_version())))
+
+
+def pytest_sessionfinish(exitstatus):
+    """After a failure the servers' files stay, to be looked at."""
+    if exitstatus == 0:
+        env.remove_scratch_dir()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for client in _opened:
+            report.sections.append(("connection", client.tail(40)))
+        for server in _servers.running if _servers else []:
+            tail = "\n".join(server.errors().splitlines()[-15:])
+            report.sections.append(("error log of " + server.name, tail))
+
+
+@pytest.fixture(scope="session")
+def servers():
+    global _servers
+    _servers = Servers()
+    yield _servers
+    problems = _servers.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stop_servers_of_module(servers):
+    """Only the server with the rich configuration is kept for the next module."""
+    yield
+    problems = servers.stop(keep=("main",))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(autouse=True)
+def _servers_stay_healthy(servers):
+    yield
+    servers.counters.release()
+    while _opened:
+        _opened.pop().close()
+    problems = servers.health_problems()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(params=MPMS)
+def mpm(request):
+    return request.param
+
+
+@pytest.fixture(params=["tls", "clear"])
+def transport(request):
+    return request.param
+
+
+@pytest.fixture
+def httpd(mpm, servers):
+    return servers.main(mpm)
+
+
+def open_client(httpd, transport="tls", port=None, sni="a.test", alpn=("h2",), tls=None, **options):
+    """An HTTP/2 connection; the running test's end closes it."""
+    if transport == "tls":
+        tls = tls or Tls(sni=sni, alpn=alpn)
+    options.setdefault("authority", sni)
+    options.setdefault("time_factor", env.SLOWER)
+    client = Client(httpd.address(port or transport), tls=tls, **options)
+    _opened.append(client)
+    return client
+
+
+@pytest.fixture
+def connect(httpd, transport):
+    def connect(**options):
+        return open_client(httpd, transport, **options)
+    return connect
+
+
+@pytest.fixture
+def h2(connect):
+    return connect()
+
+
+@pytest.fixture
+def counter(servers):
+    return servers.counters.new()

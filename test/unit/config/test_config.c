@@ -1,0 +1,301 @@
+/* config/h2_config.c: defaults, merging, and who decides where several may. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <apr_general.h>
+
+#include "config/h2_config.h"
+
+/* Stands in for the module record: its place in httpd's tables is 0. */
+module AP_MODULE_DECLARE_DATA http2_module;
+
+static apr_pool_t *pool;
+
+static int setup(void **state)
+{
+    (void)state;
+    return apr_pool_create(&pool, NULL);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+static h2_server_conf *fresh_server(void)
+{
+    return h2_config_create_server(pool, NULL);
+}
+
+static h2_dir_conf *fresh_dir(void)
+{
+    return h2_config_create_dir(pool, NULL);
+}
+
+/* A value for each field that is not its default. */
+static apr_int64_t odd_value(h2_config_field field)
+{
+    switch (field) {
+    case H2_CONFIG_DIRECT:
+    case H2_CONFIG_UPGRADE:
+        return 1;
+    case H2_CONFIG_MODERN_TLS_ONLY:
+    case H2_CONFIG_OUTPUT_BUFFERING:
+        return 0;
+    default:
+        return 1000 + (apr_int64_t)field;
+    }
+}
+
+static void a_fresh_server_has_the_documented_defaults(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    assert_int_equal(conf->max_session_streams, 100);
+    assert_int_equal(conf->window_bytes, 65535);
+    assert_int_equal(conf->is_window_set, 0);
+    assert_int_equal(conf->stream_mem_bytes, 65536);
+    assert_int_equal(conf->min_workers, 0);
+    assert_int_equal(conf->max_workers, 0);
+    assert_int_equal(conf->worker_idle, apr_time_from_sec(600));
+    assert_int_equal(conf->modern_tls_only, 1);
+    assert_int_equal(conf->tls_warm_up_bytes, 1048576);
+    assert_int_equal(conf->tls_cool_down, apr_time_from_sec(1));
+    assert_int_equal(conf->padding_bits, 0);
+    assert_int_equal(conf->max_data_frame_bytes, 0);
+    assert_int_equal(conf->direct, H2_CONFIG_UNSET);
+    assert_int_equal(conf->upgrade, H2_CONFIG_UNSET);
+    assert_int_equal(conf->output_buffering, 1);
+    assert_int_equal(conf->stream_timeout, H2_CONFIG_UNSET);
+    assert_int_equal(conf->set_fields, 0);
+}
+
+static void a_vhost_without_directives_has_the_servers_values(void **state)
+{
+    h2_server_conf *base = fresh_server();
+    h2_server_conf *merged;
+    int i;
+
+    (void)state;
+    for (i = 0; i < H2_CONFIG_FIELDS_COUNT; ++i) {
+        h2_config_set(base, (h2_config_field)i, odd_value((h2_config_field)i));
+    }
+    merged = h2_config_merge_server(pool, base, fresh_server());
+    assert_ptr_not_equal(merged, base);
+    assert_memory_equal(merged, base, sizeof(*base));
+}
+
+static void each_value_of_a_vhost_wins_alone(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < H2_CONFIG_FIELDS_COUNT; ++i) {
+        h2_server_conf *child = fresh_server();
+        h2_server_conf *merged;
+
+        h2_config_set(child, (h2_config_field)i, odd_value((h2_config_field)i));
+        assert_int_equal(child->set_fields, 1u << i);
+        merged = h2_config_merge_server(pool, fresh_server(), child);
+        assert_memory_equal(merged, child, sizeof(*child));
+        /* and it is the field that the setting is about: no other default moved */
+        assert_memory_not_equal(merged, fresh_server(), offsetof(h2_server_conf, set_fields));
+    }
+}
+
+static void a_default_that_is_given_in_a_vhost_wins(void **state)
+{
+    h2_server_conf *base = fresh_server();
+    h2_server_conf *child = fresh_server();
+    h2_server_conf *merged;
+
+    (void)state;
+    h2_config_set(base, H2_CONFIG_WINDOW, 1 << 20);
+    h2_config_set(base, H2_CONFIG_MODERN_TLS_ONLY, 0);
+    h2_config_set(child, H2_CONFIG_WINDOW, 65535);
+    h2_config_set(child, H2_CONFIG_MODERN_TLS_ONLY, 1);
+    merged = h2_config_merge_server(pool, base, child);
+    assert_int_equal(merged->window_bytes, 65535);
+    assert_int_equal(merged->is_window_set, 1);
+    assert_int_equal(merged->modern_tls_only, 1);
+}
+
+static void values_keep_their_full_width(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+    apr_int64_t idle = (apr_int64_t)APR_INT32_MAX * APR_USEC_PER_SEC;
+    h2_server_conf *merged;
+
+    (void)state;
+    h2_config_set(conf, H2_CONFIG_WORKER_IDLE, idle);
+    h2_config_set(conf, H2_CONFIG_TLS_COOL_DOWN, idle);
+    h2_config_set(conf, H2_CONFIG_TLS_WARM_UP, APR_INT64_MAX);
+    h2_config_set(conf, H2_CONFIG_STREAM_TIMEOUT, idle);
+    merged = h2_config_merge_server(pool, fresh_server(), conf);
+    assert_true(merged->worker_idle == idle);
+    assert_true(merged->tls_cool_down == idle);
+    assert_true(merged->tls_warm_up_bytes == APR_INT64_MAX);
+    assert_true(merged->stream_timeout == idle);
+}
+
+static void an_inner_directory_wins_where_it_says_something(void **state)
+{
+    h2_dir_conf *base = fresh_dir();
+    h2_dir_conf *child = fresh_dir();
+    h2_dir_conf *merged;
+
+    (void)state;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->upgrade, H2_CONFIG_UNSET);
+    assert_int_equal(merged->output_buffering, H2_CONFIG_UNSET);
+    assert_int_equal(merged->stream_timeout, H2_CONFIG_UNSET);
+
+    base->upgrade = 1;
+    base->output_buffering = 0;
+    base->stream_timeout = 5;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->upgrade, 1);
+    assert_int_equal(merged->output_buffering, 0);
+    assert_int_equal(merged->stream_timeout, 5);
+
+    child->upgrade = 0;
+    child->output_buffering = 1;
+    child->stream_timeout = 0;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->upgrade, 0);
+    assert_int_equal(merged->output_buffering, 1);
+    assert_int_equal(merged->stream_timeout, 0);
+}
+
+static void a_minimum_above_the_maximum_raises_the_maximum(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    h2_config_set(conf, H2_CONFIG_MIN_WORKERS, 20);
+    h2_config_set(conf, H2_CONFIG_MAX_WORKERS, 10);
+    assert_int_equal(h2_config_correct_workers(conf), 1);
+    assert_int_equal(conf->min_workers, 20);
+    assert_int_equal(conf->max_workers, 20);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+}
+
+static void workers_that_need_no_correction_are_left_alone(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+    h2_config_set(conf, H2_CONFIG_MIN_WORKERS, 20);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+    assert_int_equal(conf->max_workers, 0);
+    h2_config_set(conf, H2_CONFIG_MAX_WORKERS, 20);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+
+    conf = fresh_server();
+    h2_config_set(conf, H2_CONFIG_MAX_WORKERS, 1);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+    assert_int_equal(conf->min_workers, 0);
+}
+
+/* A request with its server, each with our values and nothing else. */
+typedef struct fake {
+    void *server_vector[1];
+    void *dir_vector[1];
+    server_rec server;
+    request_rec r;
+    h2_server_conf *server_conf;
+    h2_dir_conf *dir_conf;
+} fake;
+
+static fake *fake_make(void)
+{
+    fake *f = apr_pcalloc(pool, sizeof(*f));
+
+    f->server_vector[0] = f->server_conf = fresh_server();
+    f->dir_vector[0] = f->dir_conf = fresh_dir();
+    f->server.module_config = (ap_conf_vector_t *)f->server_vector;
+    f->server.timeout = apr_time_from_sec(60);
+    f->r.server = &f->server;
+    f->r.per_dir_config = (ap_conf_vector_t *)f->dir_vector;
+    return f;
+}
+
+static void direct_is_for_clear_text_unless_given(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_ptr_equal(h2_config_server(&f->server), f->server_conf);
+    assert_int_equal(h2_config_is_direct(&f->server, 0), 1);
+    assert_int_equal(h2_config_is_direct(&f->server, 1), 0);
+    h2_config_set(f->server_conf, H2_CONFIG_DIRECT, 1);
+    assert_int_equal(h2_config_is_direct(&f->server, 1), 1);
+    h2_config_set(f->server_conf, H2_CONFIG_DIRECT, 0);
+    assert_int_equal(h2_config_is_direct(&f->server, 0), 0);
+}
+
+static void upgrade_asks_directory_then_vhost_then_the_connection(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_int_equal(h2_config_is_upgrade(&f->r, 0), 1);
+    assert_int_equal(h2_config_is_upgrade(&f->r, 1), 0);
+    h2_config_set(f->server_conf, H2_CONFIG_UPGRADE, 0);
+    assert_int_equal(h2_config_is_upgrade(&f->r, 0), 0);
+    f->dir_conf->upgrade = 1;
+    assert_int_equal(h2_config_is_upgrade(&f->r, 0), 1);
+    assert_int_equal(h2_config_is_upgrade(&f->r, 1), 1);
+}
+
+static void output_buffering_asks_directory_then_vhost(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_int_equal(h2_config_is_output_buffering(&f->r), 1);
+    h2_config_set(f->server_conf, H2_CONFIG_OUTPUT_BUFFERING, 0);
+    assert_int_equal(h2_config_is_output_buffering(&f->r), 0);
+    f->dir_conf->output_buffering = 1;
+    assert_int_equal(h2_config_is_output_buffering(&f->r), 1);
+}
+
+static void stream_timeout_asks_directory_then_vhost_then_timeout(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_int_equal(h2_config_stream_timeout(&f->r), apr_time_from_sec(60));
+    h2_config_set(f->server_conf, H2_CONFIG_STREAM_TIMEOUT, apr_time_from_sec(5));
+    assert_int_equal(h2_config_stream_timeout(&f->r), apr_time_from_sec(5));
+    f->dir_conf->stream_timeout = 0;
+    assert_int_equal(h2_config_stream_timeout(&f->r), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fresh_server_has_the_documented_defaults),
+        cmocka_unit_test(a_vhost_without_directives_has_the_servers_values),
+        cmocka_unit_test(each_value_of_a_vhost_wins_alone),
+        cmocka_unit_test(a_default_that_is_given_in_a_vhost_wins),
+        cmocka_unit_test(values_keep_their_full_width),
+        cmocka_unit_test(an_inner_directory_wins_where_it_says_something),
+        cmocka_unit_test(a_minimum_above_the_maximum_raises_the_maximum),
+        cmocka_unit_test(workers_that_need_no_correction_are_left_alone),
+        cmocka_unit_test(direct_is_for_clear_text_unless_given),
+        cmocka_unit_test(upgrade_asks_directory_then_vhost_then_the_connection),
+        cmocka_unit_test(output_buffering_asks_directory_then_vhost),
+        cmocka_unit_test(stream_timeout_asks_directory_then_vhost_then_timeout),
+    };
+
+    apr_initialize();
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

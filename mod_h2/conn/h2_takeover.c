@@ -1,6 +1,8 @@
 #include "conn/h2_takeover.h"
 
 #include <apr_atomic.h>
+#include <apr_optional_hooks.h>
+#include <openssl/ssl.h>
 
 #include <http_connection.h>
 #include <http_core.h>
@@ -15,12 +17,17 @@
 #include "conn/h2_upgrade.h"
 #include "session/h2_session.h"
 
+/* mod_ssl's optional hook, as its mod_ssl_openssl.h declares it; Debian has no such
+ * file in its development package. */
+typedef int ssl_HOOK_pre_handshake_t(conn_rec *c, SSL *ssl, int is_proxy);
+
 /* What we keep of a connection of the MPM until it is a session; in its
  * conn_config. The MPM's thread only. */
 typedef struct h2_connection {
     const char *protocol;   /* that it was switched to, NULL: none of ours */
     server_rec *server;     /* whose configuration holds */
     h2_upgrade *upgrade;    /* the request that is to be stream 1 */
+    SSL *ssl;               /* mod_ssl's, during the handshake only */
     h2_session *session;    /* made, and on its way to the loop */
     unsigned is_inspected : 1;
 } h2_connection;
@@ -42,6 +49,26 @@ static const char *protocol_name(conn_rec *c)
     return ap_ssl_conn_is_ssl(c) ? H2_PROTOCOL_TLS : H2_PROTOCOL_CLEAR;
 }
 
+/* When ALPN asks, OpenSSL has chosen the cipher, but mod_ssl does not tell it yet. */
+static const char *pending_cipher(conn_rec *c)
+{
+    const h2_connection *connection = ap_get_module_config(c->conn_config, &http2_module);
+    const SSL_CIPHER *cipher = NULL;
+
+    if (connection && connection->ssl) {
+        cipher = SSL_get_pending_cipher(connection->ssl);
+    }
+    return cipher ? SSL_CIPHER_get_name(cipher) : NULL;
+}
+
+static int note_ssl(conn_rec *c, SSL *ssl, int is_proxy)
+{
+    if (!is_proxy && !c->master) {
+        connection_of(c)->ssl = ssl;
+    }
+    return DECLINED;
+}
+
 /* Is its TLS good enough? Before the handshake has ended nothing is known of it,
  * and that is good enough for then. */
 static int has_good_tls(conn_rec *c, const server_rec *s)
@@ -53,6 +80,9 @@ static int has_good_tls(conn_rec *c, const server_rec *s)
     }
     protocol = ap_ssl_var_lookup(c->pool, (server_rec *)s, c, NULL, "SSL_PROTOCOL");
     cipher = ap_ssl_var_lookup(c->pool, (server_rec *)s, c, NULL, "SSL_CIPHER");
+    if (!cipher || !*cipher) {
+        cipher = pending_cipher(c);
+    }
     return !protocol || !*protocol || !cipher || !*cipher
            || h2_tls_policy_is_modern(protocol, cipher);
 }
@@ -96,10 +126,12 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
     }
     if (rv == APR_SUCCESS && connection->upgrade) {
         h2_upgrade *upgrade = connection->upgrade;
+        h2_head *head = upgrade->head;
 
         connection->upgrade = NULL;
-        rv = h2_session_upgrade(session, upgrade->settings, upgrade->settings_length,
-                                upgrade->head, upgrade->is_head_request);
+        upgrade->head = NULL;
+        rv = h2_session_upgrade(session, upgrade->settings, upgrade->settings_length, head,
+                                upgrade->is_head_request);
     }
     if (rv != APR_SUCCESS) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "cannot start HTTP/2");
@@ -179,31 +211,52 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     join_loop(session);
 }
 
+/* Looks at what has arrived, without taking it: how many bytes of it are those of
+ * the preface. -1: it is something else, or nothing comes. */
+static int look_for_preface(conn_rec *c, apr_bucket_brigade *bb, apr_size_t wanted)
+{
+    char seen[H2_PREFACE_BYTES];
+    apr_size_t length = sizeof(seen);
+    apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
+                                     APR_BLOCK_READ, (apr_off_t)wanted);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_brigade_flatten(bb, seen, &length);
+    }
+    apr_brigade_cleanup(bb);
+    return (rv == APR_SUCCESS && length && !memcmp(seen, H2_PREFACE, length)) ? (int)length
+                                                                             : -1;
+}
+
+static apr_status_t wait_for_bytes(conn_rec *c)
+{
+    apr_pollfd_t pfd = {0};
+    apr_int32_t count;
+
+    pfd.desc_type = APR_POLL_SOCKET;
+    pfd.desc.s = ap_get_conn_socket(c);
+    pfd.reqevents = APR_POLLIN;
+    pfd.p = c->pool;
+    return apr_poll(&pfd, 1, &count, c->base_server->timeout);
+}
+
 /* Does what the client sends begin with the preface, RFC 9113, 3.4? Looks at no
  * more than it takes to say no: a short HTTP/1.0 request must not wait. */
 static int begins_with_preface(conn_rec *c)
 {
     apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
-    apr_size_t wanted, length = 0;
-    char seen[H2_PREFACE_BYTES];
-    int is_alike = 1;
+    int length = look_for_preface(c, bb, 4);
+    int before = 0;
 
-    for (wanted = 4; is_alike && length < H2_PREFACE_BYTES; wanted = H2_PREFACE_BYTES) {
-        apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
-                                         APR_BLOCK_READ, (apr_off_t)wanted);
-
-        length = sizeof(seen);
-        if (rv != APR_SUCCESS || apr_brigade_flatten(bb, seen, &length) != APR_SUCCESS
-            || length < wanted) {
-            is_alike = 0; /* the client has ended before */
+    while (length > before && length < (int)H2_PREFACE_BYTES) {
+        before = length;
+        length = look_for_preface(c, bb, H2_PREFACE_BYTES);
+        if (length == before && wait_for_bytes(c) == APR_SUCCESS) {
+            length = look_for_preface(c, bb, H2_PREFACE_BYTES); /* more has come, or the end */
         }
-        else {
-            is_alike = !memcmp(seen, H2_PREFACE, length);
-        }
-        apr_brigade_cleanup(bb);
     }
     apr_brigade_destroy(bb);
-    return is_alike;
+    return length == (int)H2_PREFACE_BYTES;
 }
 
 static int is_direct(conn_rec *c, h2_connection *connection)
@@ -229,6 +282,7 @@ static int process_connection(conn_rec *c)
         return DECLINED;
     }
     connection = connection_of(c);
+    connection->ssl = NULL;
     if (!connection->protocol && is_direct(c, connection)) {
         connection->protocol = protocol_name(c);
     }
@@ -282,6 +336,7 @@ void h2_takeover_register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_hook_process_connection(process_connection, after_ssl, NULL, APR_HOOK_LAST);
     ap_hook_suspend_connection(suspend_connection, NULL, NULL, APR_HOOK_REALLY_LAST);
+    APR_OPTIONAL_HOOK(ssl, pre_handshake, note_ssl, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_propose(propose, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(switch_protocol, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_get(get_protocol, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,6 +12,10 @@
  * more requests wait: those that were first shall not wait for the last. */
 #define H2_TURN_SEND_USEC 2000
 
+/* And when so many have been answered: the next requests then run in contexts that
+ * are still in the processor's cache. */
+#define H2_TURN_SEND_STREAMS 24
+
 /* A request, from here to its end, by worker; gives the loop back meanwhile.
  * Returns 0 if worker is not the leader any more. */
 static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
@@ -115,7 +119,8 @@ static int start_requests(h2_worker *worker, h2_session *session)
         if (!run_here(worker, session, stream)) {
             return 0;
         }
-        if (loop->now - begun > H2_TURN_SEND_USEC) {
+        if (loop->now - begun > H2_TURN_SEND_USEC
+            || h2_scheduler_count(&session->scheduler) >= H2_TURN_SEND_STREAMS) {
             h2_pump_output(session, worker);
             begun = loop->now;
         }
@@ -128,7 +133,7 @@ static void end_detached(h2_worker *worker, h2_session *session)
 {
     h2_pump_output(session, worker);
     if (h2_session_is_finished(session) || h2_session_next_waiting(session)
-        || session->loop->is_draining) {
+        || session->loop->is_draining || session->loop->is_stopping) {
         h2_loop_ready(session->loop, &session->task);
     }
 }
@@ -208,8 +213,8 @@ static void lead(h2_worker *worker, h2_loop *loop)
                 loop->current = NULL;
             }
         }
-        else if (loop->is_stopping) {
-            loop->leader = NULL;
+        else if (loop->is_stopping && h2_loop_is_empty(loop)) {
+            h2_leader_resign(loop, worker->workers);
         }
         else {
             h2_loop_wait(loop);

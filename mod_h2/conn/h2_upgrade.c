@@ -72,6 +72,14 @@ static const char *target_of(request_rec *r)
                : apr_uri_unparse(r->pool, &r->parsed_uri, APR_URI_UNP_OMITSITEPART);
 }
 
+static apr_status_t free_head(void *data)
+{
+    h2_upgrade *upgrade = data;
+
+    h2_head_destroy(upgrade->head);
+    return APR_SUCCESS;
+}
+
 h2_upgrade *h2_upgrade_create(request_rec *r, apr_pool_t *pool, const char *scheme)
 {
     const apr_array_header_t *list = apr_table_elts(r->headers_in);
@@ -107,6 +115,7 @@ h2_upgrade *h2_upgrade_create(request_rec *r, apr_pool_t *pool, const char *sche
         return NULL;
     }
     upgrade->head = head;
+    apr_pool_cleanup_register(pool, upgrade, free_head, apr_pool_cleanup_null);
     upgrade->is_head_request = r->header_only;
     upgrade->settings = decode_settings(apr_table_get(r->headers_in, "HTTP2-Settings"), pool,
                                         &upgrade->settings_length);

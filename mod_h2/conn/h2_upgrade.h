@@ -10,7 +10,7 @@
 #include "message/h2_head.h"
 
 typedef struct h2_upgrade {
-    h2_head *head;                  /* malloc'ed: freed by who takes it */
+    h2_head *head;                  /* freed with the pool; NULL once it is taken */
     const unsigned char *settings;  /* the client's, as in a SETTINGS frame */
     apr_size_t settings_length;
     int is_head_request;

@@ -37,6 +37,7 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
     loop->slot_done = slot_number(loop->now);
     APR_RING_INIT(&loop->tasks, h2_task, link);
     APR_RING_INIT(&loop->ready, h2_task, ready_link);
+    APR_RING_INIT(&loop->later, h2_task, ready_link);
     APR_RING_INIT(&loop->starved, h2_task, starved_link);
     APR_RING_INIT(&loop->fired, h2_task, timer_link);
     for (i = 0; i < H2_LOOP_SLOTS; ++i) {
@@ -140,6 +141,11 @@ void h2_loop_remove(h2_loop *loop, h2_task *task)
     APR_RING_REMOVE(task, link);
 }
 
+int h2_loop_is_empty(const h2_loop *loop)
+{
+    return APR_RING_EMPTY(&loop->tasks, h2_task, link);
+}
+
 apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -173,6 +179,29 @@ void h2_loop_ready(h2_loop *loop, h2_task *task)
     h2_loop_assert_held(loop);
     push_ready(loop, task);
     h2_loop_wake(loop);
+}
+
+void h2_loop_ready_later(h2_loop *loop, h2_task *task)
+{
+    h2_loop_assert_held(loop);
+    if (!task->is_ready) {
+        task->is_ready = 1;
+        APR_RING_INSERT_TAIL(&loop->later, task, h2_task, ready_link);
+        h2_loop_wake(loop);
+    }
+}
+
+/* One at a time, so that poll is asked before each; behind what is ready, of which
+ * there may always be something. */
+static void feed_later(h2_loop *loop)
+{
+    h2_task *task;
+
+    if (!APR_RING_EMPTY(&loop->later, h2_task, ready_link)) {
+        task = APR_RING_FIRST(&loop->later);
+        APR_RING_REMOVE(task, ready_link);
+        APR_RING_INSERT_TAIL(&loop->ready, task, h2_task, ready_link);
+    }
 }
 
 void h2_loop_ready_all(h2_loop *loop)
@@ -328,7 +357,8 @@ void h2_loop_wait(h2_loop *loop)
     apr_int32_t i, count = 0;
 
     h2_loop_assert_held(loop);
-    if (APR_RING_EMPTY(&loop->ready, h2_task, ready_link) && !loop->is_retrying) {
+    if (APR_RING_EMPTY(&loop->ready, h2_task, ready_link)
+        && APR_RING_EMPTY(&loop->later, h2_task, ready_link) && !loop->is_retrying) {
         timeout = time_to_next_timer(loop);
         /* APR rounds down to milliseconds: round up, or the last one spins. */
         timeout = ((timeout + 999) / 1000) * 1000;
@@ -354,4 +384,5 @@ void h2_loop_wait(h2_loop *loop)
         }
     }
     run_timers(loop);
+    feed_later(loop);
 }

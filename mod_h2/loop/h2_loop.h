@@ -43,7 +43,7 @@ struct h2_task {
     apr_time_t deadline;   /* 0: none */
     int slot;              /* of the timer wheel; -1: in none */
     apr_int16_t revents;   /* APR_POLL*: seen by the leader, not yet worked on */
-    unsigned is_ready : 1; /* in the ready list */
+    unsigned is_ready : 1; /* in the ready or in the later list */
     unsigned is_polled : 1;
     unsigned is_starved : 1; /* in the starved list */
     unsigned is_due : 1;   /* the deadline has passed, not yet worked on */
@@ -71,6 +71,7 @@ struct h2_loop {
     apr_time_t now;            /* when the lock was taken last */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
+    APR_RING_HEAD(h2_task_later, h2_task) later;     /* ready behind others, by ready_link */
     APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */
     APR_RING_HEAD(h2_task_slot, h2_task) slots[H2_LOOP_SLOTS];
     struct h2_task_slot fired; /* the tasks of a slot while it is worked through */
@@ -117,6 +118,9 @@ void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner
  * next h2_loop_wait() has returned. */
 void h2_loop_remove(h2_loop *loop, h2_task *task);
 
+/* Holder: has it no tasks at all? */
+int h2_loop_is_empty(const h2_loop *loop);
+
 /* Holder: watch the task's socket for these APR_POLLIN/APR_POLLOUT; 0: not. */
 apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents);
 
@@ -132,6 +136,9 @@ void h2_loop_deadline(h2_loop *loop, h2_task *task, apr_time_t when);
  * that no thread becomes spare unnoticed in between, and taken back after it. */
 void h2_loop_starve(h2_loop *loop, h2_task *task);
 void h2_loop_unstarve(h2_loop *loop, h2_task *task);
+
+/* Holder: the task could go on, but what others have to do comes first. */
+void h2_loop_ready_later(h2_loop *loop, h2_task *task);
 
 /* Holder: makes all tasks ready, as something has changed for each of them. */
 void h2_loop_ready_all(h2_loop *loop);

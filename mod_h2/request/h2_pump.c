@@ -3,7 +3,7 @@
 #include "worker/h2_leader.h"
 
 /* Buffers that one session may write before others have a turn. */
-#define H2_PUMP_BUFFERS 8
+#define H2_PUMP_BUFFERS 4
 
 static void clean_up_done(h2_session *session, ap_sb_handle_t *sbh)
 {
@@ -35,9 +35,10 @@ void h2_pump_output(h2_session *session, const h2_worker *worker)
             break;
         }
     }
+    h2_session_follow_end(session);
     clean_up_done(session, worker->scoreboard);
     if (buffers == H2_PUMP_BUFFERS) {
-        h2_loop_ready(session->loop, &session->task);
+        h2_loop_ready_later(session->loop, &session->task);
     }
     h2_session_arm(session);
 }

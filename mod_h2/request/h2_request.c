@@ -107,12 +107,18 @@ static int make_request(h2_context *context)
     return ap_post_read_request(r);
 }
 
-static void set_timeouts(h2_context *context)
+/* What the vhost says at first, and then what the directory says. */
+static int set_timeouts(request_rec *r)
 {
-    apr_interval_time_t timeout = h2_config_stream_timeout(context->r);
+    h2_context *context = h2_context_of(r->connection);
 
-    context->stream_timeout = (timeout > 0) ? timeout : -1;
-    context->is_buffering = (h2_config_is_output_buffering(context->r) != 0);
+    if (context && !r->main) {
+        apr_interval_time_t timeout = h2_config_stream_timeout(r);
+
+        context->stream_timeout = (timeout > 0) ? timeout : -1;
+        context->is_buffering = (h2_config_is_output_buffering(r) != 0);
+    }
+    return DECLINED;
 }
 
 /* An answer without a handler, and the end of the request. */
@@ -153,7 +159,7 @@ void h2_request_run(h2_context *context, h2_worker *worker)
     worker->loop = context->session->loop;
     prepare_connection(context);
     status = make_request(context);
-    set_timeouts(context);
+    set_timeouts(context->r);
     if (worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
     }
@@ -220,6 +226,7 @@ void h2_request_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
     ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(set_timeouts, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -23,7 +23,7 @@ static int begin_request(h2_session *session, int32_t id)
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
         || session->open_count >= session->conf->max_session_streams
-        || session->stream_count >= 2 * session->conf->max_session_streams
+        || session->stream_count / 2 >= session->conf->max_session_streams
         || session->is_goaway_final) {
         nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id,
                                   NGHTTP2_REFUSED_STREAM);
@@ -290,7 +290,7 @@ apr_status_t h2_session_receive(h2_session *session, int *pmore)
 
     h2_loop_assert_held(session->loop);
     *pmore = 0;
-    while (total < H2_RECEIVE_TURN_BYTES) {
+    while (total < H2_RECEIVE_TURN_BYTES && !h2_session_has_too_much(session)) {
         const char *data;
         apr_size_t length;
         apr_status_t rv = h2_io_read(&session->io, session->loop->scratch,
@@ -315,6 +315,7 @@ apr_status_t h2_session_receive(h2_session *session, int *pmore)
             return APR_SUCCESS; /* the socket is empty */
         }
     }
-    *pmore = 1;
+    /* Else h2_session_arm() sees to it when there is less to be sent. */
+    *pmore = !h2_session_has_too_much(session);
     return APR_SUCCESS;
 }

@@ -97,6 +97,14 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     return APR_SUCCESS;
 }
 
+static void leave_waiting(h2_stream *stream)
+{
+    if (stream->is_waiting) {
+        stream->is_waiting = 0;
+        APR_RING_REMOVE(stream, wait_link);
+    }
+}
+
 void h2_session_destroy(h2_session *session)
 {
     H2_ASSERT(!session->running_count);
@@ -105,6 +113,13 @@ void h2_session_destroy(h2_session *session)
     nghttp2_option_del(session->options);
     session->ngh2 = NULL;
     session->options = NULL;
+    while (!APR_RING_EMPTY(&session->streams, h2_stream, link)) {
+        h2_stream *stream = APR_RING_FIRST(&session->streams); /* has never been in a loop */
+
+        APR_RING_REMOVE(stream, link);
+        leave_waiting(stream);
+        h2_stream_destroy(stream);
+    }
     h2_io_destroy(&session->io);
 }
 
@@ -164,14 +179,6 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     stream->is_waiting = 1;
     APR_RING_INSERT_TAIL(&session->waiting, stream, h2_stream, wait_link);
     return APR_SUCCESS;
-}
-
-static void leave_waiting(h2_stream *stream)
-{
-    if (stream->is_waiting) {
-        stream->is_waiting = 0;
-        APR_RING_REMOVE(stream, wait_link);
-    }
 }
 
 h2_stream *h2_session_next_waiting(h2_session *session)
@@ -343,7 +350,7 @@ void h2_session_drain(h2_session *session, int is_gentle)
         return;
     }
     session->state = H2_SESSION_DRAINING;
-    if (is_gentle && session->has_settings) {
+    if (is_gentle) {
         nghttp2_submit_shutdown_notice(session->ngh2);
         session->drain_at = session->loop->now + H2_DRAIN_USEC;
     }
@@ -477,13 +484,32 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
     }
 }
 
+int h2_session_has_too_much(const h2_session *session)
+{
+    return nghttp2_session_get_outbound_queue_size(session->ngh2) > H2_OUTBOUND_QUEUE_MAX;
+}
+
+void h2_session_follow_end(h2_session *session)
+{
+    if (session->state != H2_SESSION_CLOSING && !session->is_shut
+        && !nghttp2_session_want_read(session->ngh2)
+        && !nghttp2_session_want_write(session->ngh2)) {
+        session->state = H2_SESSION_CLOSING;
+        close_streams(session);
+    }
+}
+
 void h2_session_arm(h2_session *session)
 {
+    int was_paused = session->is_read_paused;
     apr_int16_t reqevents = 0;
 
     h2_loop_assert_held(session->loop);
-    session->is_read_paused = nghttp2_session_get_outbound_queue_size(session->ngh2)
-                              > H2_OUTBOUND_QUEUE_MAX;
+    session->is_read_paused = h2_session_has_too_much(session);
+    if (was_paused && !session->is_read_paused) {
+        session->task.revents |= APR_POLLIN; /* the filters may have kept some */
+        h2_loop_ready(session->loop, &session->task);
+    }
     if (session->is_shut ? !session->is_eof : (!session->is_eof && !session->is_read_paused)) {
         reqevents |= APR_POLLIN;
     }

@@ -169,6 +169,12 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 /* nghttp2 has closed the stream: takes it out of all lists but the last. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
 
+/* Do so many replies wait to be sent that no more may be read? */
+int h2_session_has_too_much(const h2_session *session);
+
+/* nghttp2 has ended the session by itself, for an error of the client: so do we. */
+void h2_session_follow_end(h2_session *session);
+
 /* The client's window of the stream is shut although it has data. */
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
 

@@ -325,7 +325,8 @@ static int send_turn(h2_session *session, h2_stream *stream)
     if (exchange->out_response && !stream->is_head_submitted) {
         submit_head(session, stream);
     }
-    else if (!exchange->out_response && exchange->out_is_failed) {
+    else if (exchange->out_is_failed && (!exchange->out_response || !has_window(session, stream))) {
+        /* Nothing of it is out, or nothing more will be: it waits for no window. */
         reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
     }
     else {

@@ -104,6 +104,20 @@ int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers)
     return is_kept;
 }
 
+void h2_leader_resign(h2_loop *loop, h2_workers *workers)
+{
+    int has_standby = loop->has_standby;
+
+    h2_loop_assert_held(loop);
+    loop->leader = NULL;
+    loop->has_standby = 0;
+    if (has_standby) {
+        h2_loop_unlock(loop);
+        h2_workers_release_kept(workers);
+        h2_loop_lock(loop);
+    }
+}
+
 /* A leader that runs the same request as at the last tick is stuck in it. */
 static void depose_if_stuck(h2_watchdog *watchdog, h2_loop *loop, apr_uint32_t sequence)
 {
@@ -161,6 +175,8 @@ static void *APR_THREAD_FUNC watchdog_run(apr_thread_t *thread, void *baton)
                 apr_thread_cond_wait(watchdog->cond, watchdog->lock);
             }
             apr_atomic_set32(&watchdog->is_asleep, 0);
+            idle_ticks = 0;
+            continue; /* what has woken us has just begun: leave it its time */
         }
         if (watchdog->is_stopping) {
             break;

@@ -34,6 +34,10 @@ int h2_leader_run_end(h2_loop *loop, const h2_worker *worker);
  * loop back and takes it again if it has to make one. 0: none to be had. */
 int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers);
 
+/* Leader and holder: nobody leads the loop any more, as the child ends. Gives the
+ * loop back for a moment, to let its standby go. */
+void h2_leader_resign(h2_loop *loop, h2_workers *workers);
+
 /* Child start: watches loops (count of them), a thread of its own that sleeps
  * while nothing runs. pool: of the child. */
 apr_status_t h2_watchdog_create(h2_watchdog **pwatchdog, apr_pool_t *pool,

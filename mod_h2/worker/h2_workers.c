@@ -232,18 +232,26 @@ int h2_workers_keep(h2_workers *workers)
 void h2_workers_use_kept(h2_workers *workers, h2_job job)
 {
     apr_thread_mutex_lock(workers->lock);
-    H2_ASSERT(workers->kept_count > 0 && (workers->spare_count > 0 || workers->is_stopping));
+    H2_ASSERT(workers->kept_count > 0 && workers->spare_count > 0);
     --workers->kept_count;
-    if (workers->spare_count > 0) {
-        hand_job_locked(workers, job);
-    }
+    hand_job_locked(workers, job);
     apr_thread_mutex_unlock(workers->lock);
+}
+
+/* It may sleep without a limit, from a time when there were no more threads than
+ * the minimum: let it see whether it may leave by now. */
+static void wake_longest_idle_locked(h2_workers *workers)
+{
+    if (!APR_RING_EMPTY(&workers->spare, h2_worker, link)) {
+        apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
+    }
 }
 
 void h2_workers_release_kept(h2_workers *workers)
 {
     apr_thread_mutex_lock(workers->lock);
     --workers->kept_count;
+    wake_longest_idle_locked(workers);
     apr_thread_mutex_unlock(workers->lock);
     tell_loops(workers);
 }
@@ -263,29 +271,24 @@ int h2_workers_max(const h2_workers *workers)
     return workers->limits.max_total;
 }
 
-/* The longest idle one is at the end of the list: only it may leave. */
+/* None that is kept, not even when the pool stops. Else the longest idle one, which
+ * is at the end of the list. */
 static int may_leave_locked(const h2_workers *workers, const h2_worker *worker)
 {
-    return workers->total > workers->limits.min_total
-           && workers->spare_count > workers->kept_count
-           && APR_RING_LAST(&workers->spare) == worker
-           && apr_time_now() - worker->spare_since >= workers->limits.idle;
-}
-
-/* It may sleep without a limit, from a time when there were no more threads than
- * the minimum: let it see whether it may leave by now. */
-static void wake_longest_idle_locked(h2_workers *workers)
-{
-    if (!APR_RING_EMPTY(&workers->spare, h2_worker, link)) {
-        apr_thread_cond_signal(APR_RING_LAST(&workers->spare)->job_cond);
+    if (workers->spare_count <= workers->kept_count) {
+        return 0;
     }
+    return workers->is_stopping
+           || (workers->total > workers->limits.min_total
+               && APR_RING_LAST(&workers->spare) == worker
+               && apr_time_now() - worker->spare_since >= workers->limits.idle);
 }
 
 /* Waits as a spare thread. Returns 0 when the thread is to leave. */
 static int wait_for_job_locked(h2_workers *workers, h2_worker *worker)
 {
     while (!worker->job.lead && !worker->job.run) {
-        if (workers->is_stopping || may_leave_locked(workers, worker)) {
+        if (may_leave_locked(workers, worker)) {
             remove_spare_locked(workers, worker);
             return 0;
         }

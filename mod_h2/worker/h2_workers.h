@@ -82,8 +82,7 @@ void h2_workers_fill(h2_workers *workers);
  * later h2_workers_use_kept(). 0 when there is none to be had. */
 int h2_workers_keep(h2_workers *workers);
 
-/* Any thread, no loop held: gives job to a thread that was kept. Once the pool has
- * begun to stop that may have left: the job is dropped then. */
+/* Any thread, no loop held: gives job to a thread that was kept. */
 void h2_workers_use_kept(h2_workers *workers, h2_job job);
 
 /* Any thread, no loop held: a kept thread is not needed any more. */

@@ -5,8 +5,12 @@
     connect     makes HTTP/2 connections to it (over TLS and in clear text)
     h2          one such connection
     counter     a new counter and gate for handlers of mod_h2test
+
+With H2_STACKS=1 the report of a failed test has the stacks of the servers' threads (by gdb).
 """
 
+import os
+import resource
 import sys
 from pathlib import Path
 
@@ -30,6 +34,8 @@ def pytest_configure(config):
         env.httpd_binary()
     except RuntimeError as error:
         pytest.exit(str(error), returncode=2)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384), hard))
 
 
 def pytest_report_header(config):
@@ -47,11 +53,14 @@ def pytest_sessionfinish(exitstatus):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
-        for client in _opened:
+        for client in _opened[:6]:
             report.sections.append(("connection", client.tail(40)))
         for server in _servers.running if _servers else []:
             tail = "\n".join(server.errors().splitlines()[-15:])
             report.sections.append(("error log of " + server.name, tail))
+            if os.environ.get("H2_STACKS"):
+                report.sections.append(("stacks of " + server.name, server.stacks()))
+        item.has_failed = True
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +81,14 @@ def _stop_servers_of_module(servers):
 
 
 @pytest.fixture(autouse=True)
-def _servers_stay_healthy(servers):
+def _servers_stay_healthy(servers, request):
     yield
     servers.counters.release()
     while _opened:
         _opened.pop().close()
     problems = servers.health_problems()
+    if problems or getattr(request.node, "has_failed", False):
+        servers.after_failure()
     assert not problems, "\n".join(problems)
 
 

@@ -256,13 +256,6 @@ def test_without_output_buffering_small_writes_are_sent_at_once(clear, counter):
     assert clear.wait(stream).complete
 
 
-def test_worker_numbers_are_those_configured(clear):
-    text = clear.get("/h2test/info").text
-    # the leader of each loop, one for a core, runs requests beside the H2MaxWorkers
-    leaders = min(os.cpu_count(), 16)
-    assert "min_workers=3\n" in text and "max_workers=%d\n" % (12 + leaders) in text
-
-
 def upgrade_status(server, port, path):
     with Http1(server.address(port)) as client:
         return client.get(path, [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),

@@ -17,8 +17,8 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-TEST_DIR = CHECKOUT / "test"
+TEST_DIR = Path(__file__).resolve().parents[1]
+CHECKOUT = TEST_DIR.parent
 SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 
 sanitizer = os.environ.get("H2_SANITIZER", "")

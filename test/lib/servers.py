@@ -1,11 +1,16 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
 """The servers of a test run: each configuration is started once for each MPM and then kept."""
 
+import contextlib
+import itertools
+
 import environment as env
 from backend import Backend
 from counters import Counters
 from demosite import make_certificate, make_site
 from httpd import Httpd
+
+FAILURES_KEPT = 20      # folders of servers of failed tests
 
 SITE_MODULES = ["alias", "autoindex", "negotiation", "include", "filter", "deflate", "headers",
                 "rewrite", "env", "setenvif", "auth_basic", "authn_core", "authn_file",
@@ -185,6 +190,7 @@ class Servers:
         self.backend = Backend()
         self.counters = Counters(scratch / "h2test")
         self._running = {}
+        self._failures = itertools.count(1)
 
     def expand_site(self, config):
         """Fills in what is the same for each server; the rest is left to Httpd."""
@@ -218,6 +224,17 @@ class Servers:
         """Watches a server that a test has started itself."""
         self._running[(server.name, server.mpm)] = server
         return server
+
+    def after_failure(self):
+        """Ends all servers, so that the next test does not suffer from what befell this one.
+        Their files are kept, as NAME.failed-N."""
+        number = next(self._failures)
+        running, self._running = self._running, {}
+        for server in running.values():
+            with contextlib.suppress(AssertionError):
+                server.stop()
+            if number <= FAILURES_KEPT:
+                server.root.rename("%s.failed-%d" % (server.root, number))
 
     @property
     def running(self):

@@ -18,7 +18,10 @@
 /* The logs of a debug build refer to it. */
 module AP_MODULE_DECLARE_DATA http2_module = {.name = "mod_http2.c"};
 
-#define AT_START {.child_num = -1}
+#define AT_START                                                                                   \
+    {                                                                                              \
+        .child_num = -1                                                                            \
+    }
 
 httpd_stubs_state httpd_stubs = AT_START;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -14,10 +14,10 @@
 #define HTTPD_STUBS_SLOTS 64
 
 typedef struct httpd_stubs_state {
-    int thread_failures;  /* so many calls of ap_thread_create() fail */
-    int child_num;        /* what ap_find_child_by_pid() finds; -1: nothing (yet) */
+    int thread_failures;            /* so many calls of ap_thread_create() fail */
+    int child_num;                  /* what ap_find_child_by_pid() finds; -1: nothing (yet) */
     int handles[HTTPD_STUBS_SLOTS]; /* handles that were made for each slot */
-    int dead_count;       /* calls that said SERVER_DEAD */
+    int dead_count;                 /* calls that said SERVER_DEAD */
 } httpd_stubs_state;
 
 extern httpd_stubs_state httpd_stubs;

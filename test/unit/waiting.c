@@ -1,10 +1,29 @@
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "waiting.h"
 
 /* Between two questions. */
 #define PAUSE_USEC 500
+
+/* Where APR itself is built for ThreadSanitizer. Both are found where APR reads what it
+ * then does not trust:
+ *   impl_pollset_poll  copies the whole apr_pollfd_t of a task, of which h2_loop_wait() uses
+ *                      what never changes and what poll has written into the copy; another
+ *                      thread may set reqevents in h2_loop_watch() meanwhile
+ *   allocator_alloc    looks at the largest free block before it takes its lock */
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race_top:^impl_pollset_poll$\n"
+           "race_top:^allocator_alloc$\n";
+}
+
+void waiting_alarm(int seconds)
+{
+    alarm((unsigned)seconds);
+}
 
 void waiting_count_reset(waiting_count *count)
 {
@@ -37,8 +56,8 @@ int waiting_count_reaches(waiting_count *count, int least)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t)apr_time_sec(WAITING_PATIENCE_USEC);
     pthread_mutex_lock(&count->lock);
-    while (count->value < least
-           && pthread_cond_timedwait(&count->cond, &count->lock, &until) != ETIMEDOUT) {
+    while (count->value < least &&
+           pthread_cond_timedwait(&count->cond, &count->lock, &until) != ETIMEDOUT) {
         continue;
     }
     is_reached = count->value >= least;

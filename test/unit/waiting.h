@@ -12,6 +12,9 @@
 /* Far beyond what any wait takes on a busy machine, under a sanitizer too. */
 #define WAITING_PATIENCE_USEC (20 * APR_USEC_PER_SEC)
 
+/* Ends the program, as failed, after so many seconds: a test must not hang. */
+void waiting_alarm(int seconds);
+
 /* A count that any thread adds to and any thread waits for. */
 typedef struct waiting_count {
     pthread_mutex_t lock;
@@ -19,7 +22,10 @@ typedef struct waiting_count {
     int value;
 } waiting_count;
 
-#define WAITING_COUNT_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
+#define WAITING_COUNT_INIT                                                                         \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0                                     \
+    }
 
 void waiting_count_reset(waiting_count *count);
 int waiting_count_value(waiting_count *count);

@@ -12,7 +12,7 @@
 
 /* The least and the most that a copied chunk holds. */
 #define LEAST_BYTES 4096
-#define MOST_BYTES 16384
+#define MOST_BYTES  16384
 
 static h2_chunks chunks;
 static FILE *file;
@@ -83,7 +83,8 @@ static int count_chunks(void)
     h2_chunk *chunk;
     int count = 0;
 
-    APR_RING_FOREACH(chunk, &chunks.ring, h2_chunk, link) {
+    APR_RING_FOREACH(chunk, &chunks.ring, h2_chunk, link)
+    {
         ++count;
     }
     return count;

@@ -323,6 +323,72 @@ static void events_are_looked_for_although_tasks_are_ready(void **state)
     assert_only_is_ready(&task);
 }
 
+static void what_can_wait_comes_behind_what_cannot(void **state)
+{
+    (void)state;
+    h2_loop_ready_later(loop, &task);
+    h2_loop_ready_later(loop, &task);
+    assert_nothing_is_ready();
+    h2_loop_ready(loop, &other);
+    h2_loop_wait(loop); /* does not wait */
+    assert_ptr_equal(h2_loop_next(loop), &other);
+    assert_only_is_ready(&task);
+    assert_false(task.is_ready);
+}
+
+static void what_can_wait_comes_one_at_a_time(void **state)
+{
+    (void)state;
+    h2_loop_ready_later(loop, &task);
+    h2_loop_ready_later(loop, &other);
+    h2_loop_wait(loop);
+    assert_only_is_ready(&task);
+    h2_loop_wait(loop);
+    assert_only_is_ready(&other);
+}
+
+static void what_is_ready_already_does_not_fall_back(void **state)
+{
+    (void)state;
+    h2_loop_ready(loop, &task);
+    h2_loop_ready_later(loop, &task);
+    assert_only_is_ready(&task);
+    h2_loop_wake(loop);
+    pass(0);
+    assert_nothing_is_ready();
+}
+
+static void what_can_wait_need_not_wait_for_ever(void **state)
+{
+    int waits;
+
+    (void)state;
+    h2_loop_ready_later(loop, &task);
+    for (waits = 0; waits < 10 && task.is_ready; ++waits) {
+        h2_task *next;
+
+        h2_loop_ready(loop, &other); /* there is always something */
+        h2_loop_wait(loop);
+        assert_ptr_equal(h2_loop_next(loop), &other);
+        while ((next = h2_loop_next(loop)) != NULL) {
+            assert_ptr_equal(next, &task);
+        }
+    }
+    assert_false(task.is_ready);
+}
+
+static void a_loop_is_empty_when_all_tasks_have_been_removed(void **state)
+{
+    (void)state;
+    assert_false(h2_loop_is_empty(loop));
+    h2_loop_remove(loop, &nudge);
+    h2_loop_remove(loop, &other);
+    assert_false(h2_loop_is_empty(loop));
+    h2_loop_ready_later(loop, &task);
+    h2_loop_remove(loop, &task);
+    assert_true(h2_loop_is_empty(loop));
+}
+
 static void a_removed_task_is_in_no_list_any_more(void **state)
 {
     (void)state;
@@ -980,6 +1046,11 @@ int main(void)
         TEST(a_task_that_becomes_ready_while_it_is_worked_on_comes_again),
         TEST(all_tasks_can_be_made_ready_at_once),
         TEST(events_are_looked_for_although_tasks_are_ready),
+        TEST(what_can_wait_comes_behind_what_cannot),
+        TEST(what_can_wait_comes_one_at_a_time),
+        TEST(what_is_ready_already_does_not_fall_back),
+        TEST(what_can_wait_need_not_wait_for_ever),
+        TEST(a_loop_is_empty_when_all_tasks_have_been_removed),
         TEST(a_removed_task_is_in_no_list_any_more),
         TEST(the_task_in_work_stays_when_another_is_removed),
         TEST(a_task_can_come_back_after_its_removal),
@@ -1019,5 +1090,6 @@ int main(void)
     };
 
     apr_initialize();
+    waiting_alarm(120);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

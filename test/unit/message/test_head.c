@@ -120,8 +120,8 @@ static void an_empty_pseudo_field_is_not_a_missing_one(void **state)
 
 static void an_unknown_pseudo_field_is_refused(void **state)
 {
-    static const char *const unknown[] = {":", ":m", ":metho", ":methods", ":status", ":Method",
-                                          "::path"};
+    static const char *const unknown[] = {":",       ":m",      ":metho", ":methods",
+                                          ":status", ":Method", "::path"};
     size_t i;
 
     (void)state;

@@ -72,8 +72,7 @@ static void assert_refused(const char *name, const char *value)
 
     apr_table_setn(table, "Good", "1");
     apr_table_setn(table, name, value);
-    assert_int_equal(h2_response_create(&response, pool, 200, table, NULL, &bad_name),
-                     APR_EINVAL);
+    assert_int_equal(h2_response_create(&response, pool, 200, table, NULL, &bad_name), APR_EINVAL);
     assert_null(response);
     assert_string_equal(bad_name, name);
 }
@@ -83,7 +82,8 @@ static void the_status_comes_first_and_has_three_digits(void **state)
     static const struct {
         int status;
         const char *text;
-    } cases[] = {{100, "100"}, {103, "103"}, {200, "200"}, {304, "304"}, {599, "599"}, {999, "999"}};
+    } cases[] = {{100, "100"}, {103, "103"}, {200, "200"},
+                 {304, "304"}, {599, "599"}, {999, "999"}};
     size_t i;
 
     (void)state;
@@ -144,10 +144,14 @@ static void the_second_table_follows_the_first_in_the_order_of_both(void **state
 static void every_name_is_in_lower_case(void **state)
 {
     static const char *const names[][2] = {
-        {"Content-Type", "content-type"}, {"CONTENT-LENGTH", "content-length"},
-        {"etag", "etag"},                 {"X-Powered-By", "x-powered-by"},
-        {"Z", "z"},                       {"Set-Cookie2", "set-cookie2"},
-        {"dAte", "date"},                 {"Datf", "datf"},
+        {"Content-Type", "content-type"},
+        {"CONTENT-LENGTH", "content-length"},
+        {"etag", "etag"},
+        {"X-Powered-By", "x-powered-by"},
+        {"Z", "z"},
+        {"Set-Cookie2", "set-cookie2"},
+        {"dAte", "date"},
+        {"Datf", "datf"},
         {"x_!#$%&'*+.^`|~09", "x_!#$%&'*+.^`|~09"},
     };
     const h2_response *response;
@@ -211,8 +215,9 @@ static void blanks_around_a_value_are_not_sent(void **state)
 
 static void a_name_that_is_no_token_is_refused(void **state)
 {
-    static const char *const names[] = {"",     " ",    "a b",      "a:",   ":status", ":", "a\r\nb",
-                                        "\x80", "a\x7f", "(comment)", "a\t", "\"a\"",   "{", "a,b"};
+    static const char *const names[] = {"",    " ",      "a b",  "a:",    ":status",
+                                        ":",   "a\r\nb", "\x80", "a\x7f", "(comment)",
+                                        "a\t", "\"a\"",  "{",    "a,b"};
     size_t i;
 
     (void)state;
@@ -223,8 +228,7 @@ static void a_name_that_is_no_token_is_refused(void **state)
 
 static void a_control_character_in_a_value_is_refused(void **state)
 {
-    static const char *const values[] = {"\n",   "a\rb", "a\nb: c", "\x01",
-                                         "a\x7f", "\x1f", "\x08"};
+    static const char *const values[] = {"\n", "a\rb", "a\nb: c", "\x01", "a\x7f", "\x1f", "\x08"};
     size_t i;
 
     (void)state;
@@ -249,8 +253,7 @@ static void a_bad_field_of_the_second_table_is_named_too(void **state)
     (void)state;
     apr_table_setn(fields, "A", "1");
     apr_table_setn(more, "Bad Name", "1");
-    assert_int_equal(h2_response_create(&response, pool, 200, fields, more, &bad_name),
-                     APR_EINVAL);
+    assert_int_equal(h2_response_create(&response, pool, 200, fields, more, &bad_name), APR_EINVAL);
     assert_null(response);
     assert_string_equal(bad_name, "Bad Name");
 }

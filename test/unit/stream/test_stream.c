@@ -7,8 +7,8 @@
 
 #include "stream/h2_stream.h"
 
-#define STATES 5
-#define EVENTS 4
+#define STATES  5
+#define EVENTS  4
 #define REFUSED (-1)
 
 static h2_stream *stream;
@@ -28,14 +28,18 @@ static int teardown(void **state)
     return 0;
 }
 
-/* After each event (columns) in each state (rows). */
+#define WAITING  H2_STREAM_WAITING
+#define RUNNING  H2_STREAM_RUNNING
+#define FINISHED H2_STREAM_FINISHED
+#define DROPPED  H2_STREAM_DROPPED
+
+/* After HEAD_COMPLETE, STARTED, FINISHED and CLOSED, in each state. */
 static const int after[STATES][EVENTS] = {
-    /*                      HEAD_COMPLETE      STARTED            FINISHED             CLOSED */
-    [H2_STREAM_HEAD]     = {H2_STREAM_WAITING, REFUSED,           REFUSED,             H2_STREAM_DROPPED},
-    [H2_STREAM_WAITING]  = {REFUSED,           H2_STREAM_RUNNING, REFUSED,             H2_STREAM_DROPPED},
-    [H2_STREAM_RUNNING]  = {REFUSED,           REFUSED,           H2_STREAM_FINISHED,  H2_STREAM_RUNNING},
-    [H2_STREAM_FINISHED] = {REFUSED,           REFUSED,           REFUSED,             H2_STREAM_FINISHED},
-    [H2_STREAM_DROPPED]  = {REFUSED,           REFUSED,           REFUSED,             H2_STREAM_DROPPED},
+    [H2_STREAM_HEAD] = {WAITING, REFUSED, REFUSED, DROPPED},
+    [H2_STREAM_WAITING] = {REFUSED, RUNNING, REFUSED, DROPPED},
+    [H2_STREAM_RUNNING] = {REFUSED, REFUSED, FINISHED, RUNNING},
+    [H2_STREAM_FINISHED] = {REFUSED, REFUSED, REFUSED, FINISHED},
+    [H2_STREAM_DROPPED] = {REFUSED, REFUSED, REFUSED, DROPPED},
 };
 
 static void every_event_in_every_state_leads_where_the_table_says(void **state)

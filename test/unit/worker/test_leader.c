@@ -14,18 +14,18 @@
 #include "../httpd_stubs.h"
 #include "../waiting.h"
 
-#define LOOPS 2
+#define LOOPS    2
 #define SESSIONS 3
 #define REQUESTS 256
 
 /* The watchdog takes the lead away after 2 to 4 ms; what else the machine does may
  * delay it, but not in each of so many attempts. */
 #define DEPOSED_WITHIN_USEC 15000
-#define ATTEMPTS 40
+#define ATTEMPTS            40
 
 typedef enum {
     QUICK,  /* ends at once */
-    BRIEF,  /* takes half a millisecond */
+    BRIEF,  /* takes a millisecond */
     STUCK,  /* until its gate is opened */
     DETACH, /* steps down first, then as STUCK */
     DETACH_TWICE
@@ -35,13 +35,14 @@ typedef struct request {
     manner how;
     waiting_count gate;
     waiting_count ended;
-    /* What became of it, for whoever has seen it started or ended. */
     waiting_count started;
+    /* For whoever has seen it started. */
     h2_worker *by;
-    int has_given_lead;    /* what h2_leader_detach() said */
-    int has_given_again;   /* the second time */
-    int has_kept_lead;     /* what h2_leader_run_end() said */
     apr_time_t started_at;
+    /* For whoever has seen it ended. */
+    int has_given_lead;  /* what h2_leader_detach() said */
+    int has_given_again; /* the second time */
+    int has_kept_lead;   /* what h2_leader_run_end() said */
 } request;
 
 /* In the place of a connection: a list of requests to run, one after another. */
@@ -65,7 +66,7 @@ static request requests[REQUESTS];
 
 static void run(request *r, h2_worker *worker)
 {
-    apr_time_t until = apr_time_now() + 500;
+    apr_time_t until = apr_time_now() + 1000;
 
     r->by = worker;
     r->started_at = apr_time_now();
@@ -153,7 +154,7 @@ static void work(h2_worker *worker, h2_job job)
             }
         }
         else if (loop->is_stopping) {
-            loop->leader = NULL;
+            h2_leader_resign(loop, workers);
         }
         else {
             h2_loop_wait(loop);
@@ -261,7 +262,9 @@ static int teardown(void **state)
     if (workers) {
         rv = h2_workers_stop(workers, WAITING_PATIENCE_USEC);
     }
-    apr_pool_destroy(pool);
+    if (rv == APR_SUCCESS) { /* else threads still use it */
+        apr_pool_destroy(pool);
+    }
     return rv == APR_SUCCESS ? 0 : -1;
 }
 
@@ -336,7 +339,7 @@ static void quick_requests_are_all_run_by_the_one_leader(void **state)
 static void the_number_of_runs_is_odd_while_the_leader_runs_a_request(void **state)
 {
     (void)state;
-    start(2, 1);
+    start(3, 1);
     assert_int_equal(sequence_of(loops[0]) & 1, 0);
     give(&sessions[0], &requests[0], STUCK);
     assert_starts(&requests[0]);
@@ -357,15 +360,15 @@ static void the_number_of_runs_is_odd_while_the_leader_runs_a_request(void **sta
 static void who_detaches_is_followed_by_its_standby(void **state)
 {
     (void)state;
-    start(2, 1);
+    start(3, 1);
     give(&sessions[0], &requests[0], DETACH);
     give(&sessions[1], &requests[1], STUCK);
     assert_starts(&requests[1]);
     assert_true(is_still_running(&requests[0]));
-    assert_true(requests[0].has_given_lead);
     assert_ptr_not_equal(requests[0].by, requests[1].by);
     assert_ptr_equal(leader_of(loops[0]), requests[1].by);
     release(&requests[0]);
+    assert_true(requests[0].has_given_lead);
     assert_false(requests[0].has_kept_lead);
     release(&requests[1]);
     assert_true(requests[1].has_kept_lead);
@@ -486,6 +489,7 @@ static void where_no_standby_is_to_be_had_it_is_said_so(void **state)
     assert_true(h2_leader_ensure_standby(loops[0], workers));
     assert_true(loops[0]->has_standby);
     assert_true(h2_leader_ensure_standby(loops[0], workers));
+    h2_leader_resign(loops[0], workers);
     h2_loop_unlock(loops[0]);
 }
 
@@ -500,6 +504,36 @@ static void a_request_that_found_no_standby_runs_as_soon_as_a_thread_is_spare(vo
     release(&requests[0]);
     assert_ends(&requests[1]);
     assert_true(requests[1].has_kept_lead);
+}
+
+static void a_leader_that_resigns_lets_its_standby_go(void **state)
+{
+    (void)state;
+    start(2, 1);
+    give(&sessions[0], &requests[0], QUICK);
+    assert_ends(&requests[0]);
+    h2_loop_lock(loops[0]);
+    assert_true(loops[0]->has_standby);
+    loops[0]->is_stopping = 1;
+    h2_loop_wake(loops[0]);
+    h2_loop_unlock(loops[0]);
+    assert_int_equal(h2_workers_stop(workers, WAITING_PATIENCE_USEC), APR_SUCCESS);
+    assert_null(loops[0]->leader);
+    assert_false(loops[0]->has_standby);
+}
+
+static void a_standby_still_follows_while_the_child_ends(void **state)
+{
+    (void)state;
+    start(3, 1);
+    give(&sessions[0], &requests[0], STUCK);
+    assert_starts(&requests[0]);
+    assert_true(APR_STATUS_IS_TIMEUP(h2_workers_stop(workers, 1)));
+    watch();
+    sessions[1].wants_standby = 0; /* no more are to be had */
+    give(&sessions[1], &requests[1], QUICK);
+    assert_ends(&requests[1]);
+    assert_true(is_still_running(&requests[0]));
 }
 
 /* ---- the watchdog ---- */
@@ -633,13 +667,13 @@ static void a_quick_request_that_wakes_the_watchdog_keeps_the_lead(void **state)
     (void)state;
     start(4, 1);
     watch();
-    for (i = 0; i < 10 && !kept; ++i) {
+    for (i = 0; i < 6; ++i) {
         assert_true(waiting_until(is_asleep, NULL));
         give(&sessions[0], &requests[i], BRIEF);
         assert_ends(&requests[i]);
-        kept = requests[i].has_kept_lead;
+        kept += requests[i].has_kept_lead;
     }
-    assert_true(kept);
+    assert_in_range(kept, 4, 6); /* all, but for what else the machine does */
 }
 
 static void the_watchdog_can_be_stopped_awake_and_asleep(void **state)
@@ -680,6 +714,8 @@ int main(void)
         TEST(one_standby_is_enough),
         TEST(where_no_standby_is_to_be_had_it_is_said_so),
         TEST(a_request_that_found_no_standby_runs_as_soon_as_a_thread_is_spare),
+        TEST(a_leader_that_resigns_lets_its_standby_go),
+        TEST(a_standby_still_follows_while_the_child_ends),
         TEST(a_leader_that_is_stuck_loses_the_lead_within_milliseconds),
         TEST(quick_requests_keep_the_lead_under_the_watchdog),
         TEST(what_is_stuck_holds_up_none_behind_it),
@@ -692,5 +728,6 @@ int main(void)
     };
 
     apr_initialize();
+    waiting_alarm(120);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

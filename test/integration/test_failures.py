@@ -111,7 +111,7 @@ def test_a_back_end_that_goes_away_before_the_body_is_no_success(h2):
 
 def test_a_script_that_ends_before_its_announced_length_resets_the_stream(h2):
     r = fetch_failing(h2, "/cgi/short")
-    assert r.status == 200 and not r.ended and r.reset not in (None, NO_ERROR)
+    assert not r.ended and r.reset not in (None, NO_ERROR)
 
 
 def test_a_handler_that_fails_on_a_cancelled_upload_ends(h2, counter):

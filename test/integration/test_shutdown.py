@@ -13,15 +13,26 @@ from environment import wait_until
 from h2client import INITIAL_WINDOW_SIZE, MAX_WINDOW, NO_ERROR, REFUSED_STREAM, WireClosed
 from servers import PLAIN
 
-ONE_CHILD = dict(threads=16, servers=1, server_limit=4, max_workers=16)
+# One child at a time, with room for several that are about to end.
+ONE_CHILD = dict(threads=16, servers=1, server_limit=20, max_workers=16)
 
 
 @pytest.fixture
 def server(servers, mpm):
-    """A server of the test's own."""
-    server = servers.add(servers.new("shutdown", mpm, PLAIN, **ONE_CHILD).start())
+    """Restarted by several tests."""
+    server = servers.get("restarted", mpm, PLAIN, **ONE_CHILD)
+    server.children_may_change = True
     yield server
-    problems = servers.stop(keep=("main",))
+    server.children_may_change = True
+
+
+@pytest.fixture
+def stopped(servers, mpm, transport):
+    """A server that its test stops, with a function that makes connections to it."""
+    server = servers.add(servers.new("stopped", mpm, PLAIN, **ONE_CHILD).start())
+    server.connect = lambda **options: open_client(server, transport, **options)
+    yield server
+    problems = servers.stop(keep=("main", "restarted", "short-lived"))
     assert not problems, "\n".join(problems)
 
 
@@ -187,32 +198,32 @@ def test_an_idle_old_child_ends_soon(server, connect):
 # -- graceful stop ----------------------------------------------------------------------------------
 
 
-def test_graceful_stop_waits_for_running_requests_and_ends(server, connect, counter):
-    client, idle = connect(), connect()
+def test_graceful_stop_waits_for_running_requests_and_ends(stopped, counter):
+    client, idle = stopped.connect(), stopped.connect()
     idle.get("/files/1.bin")
     stream = gate_request(client, counter)
-    server.graceful_stop()
+    stopped.graceful_stop()
     idle.wait_closed(timeout=10)
     assert idle.goaways and idle.goaways[-1].last_stream_id == 1
     client.wait_goaway(timeout=5)
-    assert server.process.poll() is None and not stream.done
+    assert stopped.process.poll() is None and not stream.done
     counter.open()
     assert client.wait(stream).complete and stream.body == pattern(1000)
     client.wait_closed(timeout=5)
-    wait_until(lambda: server.process.poll() is not None, "httpd to end", timeout=15)
+    wait_until(lambda: stopped.process.poll() is not None, "httpd to end", timeout=15)
 
 
-def test_graceful_stop_of_an_idle_server_is_quick(server, connect):
-    connect().get("/files/1.bin")
-    server.graceful_stop()
-    wait_until(lambda: server.process.poll() is not None, "httpd to end", timeout=10)
+def test_graceful_stop_of_an_idle_server_is_quick(stopped):
+    stopped.connect().get("/files/1.bin")
+    stopped.graceful_stop()
+    wait_until(lambda: stopped.process.poll() is not None, "httpd to end", timeout=10)
 
 
 # -- stop -------------------------------------------------------------------------------------------
 
 
-def test_stop_ends_within_seconds_whatever_the_connections_do(server, connect, counter):
-    clients = [connect(auto_window=False) for _ in range(6)]
+def test_stop_ends_within_seconds_whatever_the_connections_do(stopped, counter):
+    clients = [stopped.connect(auto_window=False) for _ in range(6)]
     clients[0].get("/files/1.bin")                                        # idle
     clients[1].wait_bytes(clients[1].request("GET", "/files/big.bin"), 65535)
     clients[2].request("GET", "/h2test/endless?tag=%s" % counter)
@@ -220,18 +231,18 @@ def test_stop_ends_within_seconds_whatever_the_connections_do(server, connect, c
     clients[4].request("GET", "/cgi/large?10000000")
     clients[5].send_raw(b"\0")
     wait_until(lambda: counter.running == 2, "the handlers")
-    seconds = server.stop()
+    seconds = stopped.stop()
     assert seconds < 8 * env.SLOWER
     for client in clients:
         client.wait_closed(timeout=5)
 
 
-def test_stop_ends_soon_after_the_last_handler_that_sleeps(server, connect, counter):
+def test_stop_ends_soon_after_the_last_handler_that_sleeps(stopped, counter):
     """Nobody can wake it; httpd would kill a child with one that sleeps longer."""
-    client = connect()
+    client = stopped.connect()
     client.request("GET", "/h2test/gate?max=3000&gate=%s&tag=%s" % (counter.gate(), counter))
     wait_until(lambda: counter.running == 1, "the handler")
-    assert server.stop() < 8 * env.SLOWER
+    assert stopped.stop() < 8 * env.SLOWER
 
 
 def test_a_restart_serves_again_at_once(server, connect):
@@ -252,14 +263,11 @@ EVENT_ONLY = pytest.mark.parametrize("mpm", ["event"])  # worker counts a connec
 
 @pytest.fixture
 def short_lived(servers, mpm):
-    """A server whose children end after 3 connections."""
-    server = servers.add(servers.new("short-lived", mpm, PLAIN, max_connections=3,
-                                     **ONE_CHILD).start())
+    """A server whose children end after 3 connections, and may so at any time."""
+    server = servers.get("short-lived", mpm, PLAIN, max_connections=3, **ONE_CHILD)
     server.children_may_change = True
     yield server
     server.children_may_change = True
-    problems = servers.stop(keep=("main",))
-    assert not problems, "\n".join(problems)
 
 
 def test_a_child_that_has_served_its_connections_loses_no_request(short_lived, transport):

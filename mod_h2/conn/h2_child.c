@@ -6,6 +6,7 @@
 
 #include <ap_mpm.h>
 #include <http_core.h>
+#include <http_main.h>
 #include <mpm_common.h>
 #include <scoreboard.h>
 
@@ -15,7 +16,7 @@
 #include "request/h2_habits.h"
 
 /* How long the child's end waits for threads that are in a handler. */
-#define H2_STOP_USEC (3 * APR_USEC_PER_SEC)
+#define H2_STOP_USEC (7 * APR_USEC_PER_SEC)
 
 /* Of all threads, how many one connection may hold: no client takes them all. */
 #define H2_SHARE_DIVISOR 2
@@ -136,10 +137,14 @@ static apr_status_t stop_child(void *data)
     h2_child *of = data;
 
     set_loops(of, 1);
-    if (of->watchdog) {
+    if (h2_workers_stop(of->workers, H2_STOP_USEC) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
+                     "requests still run at the end of the child, it leaves them");
+        _exit(0); /* what they use must not be freed; the parent would kill us soon */
+    }
+    if (of->watchdog) { /* until now a leader may have got stuck */
         h2_watchdog_stop(of->watchdog);
     }
-    h2_workers_stop(of->workers, H2_STOP_USEC);
     child = NULL;
     return APR_SUCCESS;
 }

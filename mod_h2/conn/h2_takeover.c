@@ -17,6 +17,9 @@
 #include "conn/h2_upgrade.h"
 #include "session/h2_session.h"
 
+/* How often a preface that does not come to its end is looked at. */
+#define H2_PREFACE_LOOK_USEC (APR_USEC_PER_SEC / 4)
+
 /* mod_ssl's optional hook, as its mod_ssl_openssl.h declares it; Debian has no such
  * file in its development package. */
 typedef int ssl_HOOK_pre_handshake_t(conn_rec *c, SSL *ssl, int is_proxy);
@@ -228,7 +231,8 @@ static int look_for_preface(conn_rec *c, apr_bucket_brigade *bb, apr_size_t want
                                                                              : -1;
 }
 
-static apr_status_t wait_for_bytes(conn_rec *c)
+/* Is there more to be read, or the end, within the time? */
+static int wait_for_bytes(conn_rec *c, apr_interval_time_t timeout)
 {
     apr_pollfd_t pfd = {0};
     apr_int32_t count;
@@ -237,7 +241,7 @@ static apr_status_t wait_for_bytes(conn_rec *c)
     pfd.desc.s = ap_get_conn_socket(c);
     pfd.reqevents = APR_POLLIN;
     pfd.p = c->pool;
-    return apr_poll(&pfd, 1, &count, c->base_server->timeout);
+    return apr_poll(&pfd, 1, &count, timeout) == APR_SUCCESS;
 }
 
 /* Does what the client sends begin with the preface, RFC 9113, 3.4? Looks at no
@@ -245,15 +249,20 @@ static apr_status_t wait_for_bytes(conn_rec *c)
 static int begins_with_preface(conn_rec *c)
 {
     apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
-    int length = look_for_preface(c, bb, 4);
-    int before = 0;
+    apr_time_t until = apr_time_now() + c->base_server->timeout;
+    int is_ended = 0, length = look_for_preface(c, bb, 4);
 
-    while (length > before && length < (int)H2_PREFACE_BYTES) {
-        before = length;
+    if (length > 0) {
         length = look_for_preface(c, bb, H2_PREFACE_BYTES);
-        if (length == before && wait_for_bytes(c) == APR_SUCCESS) {
-            length = look_for_preface(c, bb, H2_PREFACE_BYTES); /* more has come, or the end */
-        }
+    }
+    while (length > 0 && length < (int)H2_PREFACE_BYTES && !is_ended
+           && apr_time_now() < until) {
+        int before = length;
+        int is_readable = wait_for_bytes(c, H2_PREFACE_LOOK_USEC);
+
+        /* Also when there is nothing: mod_reqtimeout looks at its clock then. */
+        length = look_for_preface(c, bb, H2_PREFACE_BYTES);
+        is_ended = is_readable && length == before;
     }
     apr_brigade_destroy(bb);
     return length == (int)H2_PREFACE_BYTES;

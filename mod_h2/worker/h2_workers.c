@@ -20,7 +20,8 @@ struct h2_workers {
     int spare_count;
     int kept_count;             /* of the spare ones: kept for a job that comes */
     char *is_slot_used;            /* of the scoreboard, slot_count of them */
-    unsigned is_stopping : 1;
+    unsigned is_stopping : 1;      /* threads leave but those that are kept */
+    unsigned is_over : 1;          /* these as well */
 };
 
 static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton);
@@ -232,9 +233,11 @@ int h2_workers_keep(h2_workers *workers)
 void h2_workers_use_kept(h2_workers *workers, h2_job job)
 {
     apr_thread_mutex_lock(workers->lock);
-    H2_ASSERT(workers->kept_count > 0 && workers->spare_count > 0);
+    H2_ASSERT(workers->kept_count > 0 && (workers->spare_count > 0 || workers->is_over));
     --workers->kept_count;
-    hand_job_locked(workers, job);
+    if (workers->spare_count > 0) {
+        hand_job_locked(workers, job);
+    }
     apr_thread_mutex_unlock(workers->lock);
 }
 
@@ -271,10 +274,13 @@ int h2_workers_max(const h2_workers *workers)
     return workers->limits.max_total;
 }
 
-/* None that is kept, not even when the pool stops. Else the longest idle one, which
- * is at the end of the list. */
+/* None that is kept, even when the pool stops. Else the longest idle one, which is
+ * at the end of the list. */
 static int may_leave_locked(const h2_workers *workers, const h2_worker *worker)
 {
+    if (workers->is_over) {
+        return 1;
+    }
     if (workers->spare_count <= workers->kept_count) {
         return 0;
     }
@@ -338,17 +344,23 @@ static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
+static void wake_spare_locked(h2_workers *workers)
+{
+    h2_worker *worker;
+
+    APR_RING_FOREACH(worker, &workers->spare, h2_worker, link) {
+        apr_thread_cond_signal(worker->job_cond);
+    }
+}
+
 apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_usec)
 {
     apr_time_t until = apr_time_now() + timeout_usec;
-    h2_worker *worker;
     apr_status_t rv = APR_SUCCESS;
 
     apr_thread_mutex_lock(workers->lock);
     workers->is_stopping = 1;
-    APR_RING_FOREACH(worker, &workers->spare, h2_worker, link) {
-        apr_thread_cond_signal(worker->job_cond);
-    }
+    wake_spare_locked(workers);
     while (workers->total > 0) {
         apr_interval_time_t left = until - apr_time_now();
 
@@ -357,6 +369,11 @@ apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_us
             break;
         }
         apr_thread_cond_timedwait(workers->left_cond, workers->lock, left);
+    }
+    workers->is_over = 1;
+    wake_spare_locked(workers);
+    while (workers->spare_count > 0) { /* who destroys what they wait on would hang */
+        apr_thread_cond_wait(workers->left_cond, workers->lock);
     }
     join_gone_locked(workers);
     apr_thread_mutex_unlock(workers->lock);

@@ -82,7 +82,8 @@ void h2_workers_fill(h2_workers *workers);
  * later h2_workers_use_kept(). 0 when there is none to be had. */
 int h2_workers_keep(h2_workers *workers);
 
-/* Any thread, no loop held: gives job to a thread that was kept. */
+/* Any thread, no loop held: gives job to a thread that was kept. When the time for
+ * h2_workers_stop() was up, that has left, and the job is dropped. */
 void h2_workers_use_kept(h2_workers *workers, h2_job job);
 
 /* Any thread, no loop held: a kept thread is not needed any more. */
@@ -92,8 +93,9 @@ void h2_workers_release_kept(h2_workers *workers);
 int h2_workers_count(h2_workers *workers);
 int h2_workers_max(const h2_workers *workers);
 
-/* Child end: wakes all spare threads for leaving and joins those that have
- * left within timeout_usec. APR_TIMEUP when some have not. */
+/* Child end: spare threads leave, those that are kept when they are released or
+ * when timeout_usec is over. Joins all that have left; APR_TIMEUP when some have
+ * not, as they still work. */
 apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_usec);
 
 #endif /* H2_WORKERS_H */

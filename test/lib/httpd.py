@@ -94,7 +94,7 @@ class Httpd:
 
     def __init__(self, name, mpm, config, docroot, modules=(), ports=("tls", "clear"), threads=32,
                  servers=1, server_limit=None, max_workers=None, nofile=None, more_levels="",
-                 certs=None, async_factor=20, max_connections=0):
+                 certs=None, async_factor=20, max_connections=0, is_stable=True):
         self.name = name
         self.mpm = mpm
         self.root = env.scratch_dir() / name
@@ -104,7 +104,7 @@ class Httpd:
         self.modules = list(dict.fromkeys(["mpm_" + mpm, *BASE_MODULES, *modules]))
         self.nofile = nofile
         self.process = None
-        self.children_may_change = False
+        self.is_stable = is_stable      # its children are to stay the same
         self._known_children = None
         self._log_positions = {}
         self._stderr = None
@@ -189,7 +189,7 @@ class Httpd:
                     self.ports[name] = self.settings["port_" + name] = free_port()
                 continue
             raise AssertionError("httpd did not start:\n" + self.stderr_text() + self.errors())
-        self.note_children()
+        self._known_children = self.children()
         return self
 
     def _is_up(self):
@@ -229,13 +229,11 @@ class Httpd:
     def graceful(self):
         """Graceful restart; returns when the new generation is there."""
         count = self.errors().count("resuming normal operations")
-        self.children_may_change = True
         self.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: self.errors().count("resuming normal operations") > count,
                    "the graceful restart")
 
     def graceful_stop(self):
-        self.children_may_change = True
         self.process.send_signal(signal.SIGWINCH)
 
     def children(self):
@@ -250,11 +248,6 @@ class Httpd:
             if parent == self.process.pid and state != "Z" and threads > 1:
                 found.append(int(name))
         return sorted(found)
-
-    def note_children(self):
-        """From here on the children are expected to stay the ones that they are."""
-        self._known_children = self.children()
-        self.children_may_change = False
 
     # -- what can be asked -----------------------------------------------------------------------
 
@@ -316,9 +309,7 @@ class Httpd:
         """What is wrong since the last call: marks in the log, children that came and went."""
         problems = [line for line in self.new_errors().splitlines() if BAD_LOG_MARKS.search(line)]
         if self.process.poll() is None:
-            if self.children_may_change:
-                self.note_children()
-            elif self.children() != self._known_children:
+            if self.is_stable and self.children() != self._known_children:
                 problems.append("children changed from %s to %s"
                                 % (self._known_children, self.children()))
                 self._known_children = self.children()

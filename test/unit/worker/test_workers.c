@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -623,8 +624,22 @@ static void stopping_waits_for_a_job_only_so_long(void **state)
     assert_int_equal(waiting_count_value(&cards[0].ended), 1);
 }
 
+typedef struct stopper {
+    pthread_t thread;
+    apr_status_t rv;
+} stopper;
+
+static void *stop(void *data)
+{
+    stopper *self = data;
+
+    self->rv = h2_workers_stop(workers, WAITING_PATIENCE_USEC);
+    return NULL;
+}
+
 static void a_kept_thread_stays_until_it_is_used_or_released_although_the_pool_stops(void **state)
 {
+    stopper self;
     int i;
 
     (void)state;
@@ -634,7 +649,7 @@ static void a_kept_thread_stays_until_it_is_used_or_released_although_the_pool_s
     for (i = 0; i < 3; ++i) {
         assert_true(h2_workers_keep(workers));
     }
-    assert_true(APR_STATUS_IS_TIMEUP(h2_workers_stop(workers, 1)));
+    assert_int_equal(pthread_create(&self.thread, NULL, stop, &self), 0);
     assert_total_becomes(3);
     use_kept(&cards[0]);
     h2_workers_release_kept(workers);
@@ -643,9 +658,26 @@ static void a_kept_thread_stays_until_it_is_used_or_released_although_the_pool_s
     assert_total_becomes(1);
     use_kept(&cards[1]);
     waiting_count_add(&cards[1].gate, 1);
-    assert_int_equal(h2_workers_stop(workers, WAITING_PATIENCE_USEC), APR_SUCCESS);
+    pthread_join(self.thread, NULL);
+    assert_int_equal(self.rv, APR_SUCCESS);
     assert_int_equal(waiting_count_value(&cards[0].ended), 1);
     assert_int_equal(waiting_count_value(&cards[1].ended), 1);
+}
+
+static void when_the_time_is_up_kept_threads_leave_and_their_jobs_are_dropped(void **state)
+{
+    (void)state;
+    create();
+    start(&cards[0]);
+    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers));
+    assert_true(APR_STATUS_IS_TIMEUP(h2_workers_stop(workers, 1)));
+    assert_int_equal(h2_workers_count(workers), 1);
+    h2_workers_use_kept(workers, job_of(&cards[1]));
+    h2_workers_release_kept(workers);
+    waiting_count_add(&cards[0].gate, 1);
+    assert_int_equal(h2_workers_stop(workers, WAITING_PATIENCE_USEC), APR_SUCCESS);
+    assert_int_equal(waiting_count_value(&cards[1].started), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -681,6 +713,7 @@ int main(void)
         TEST(a_pool_that_stops_makes_no_threads),
         TEST(stopping_waits_for_a_job_only_so_long),
         TEST(a_kept_thread_stays_until_it_is_used_or_released_although_the_pool_stops),
+        TEST(when_the_time_is_up_kept_threads_leave_and_their_jobs_are_dropped),
     };
 
     apr_initialize();

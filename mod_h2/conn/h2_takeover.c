@@ -218,7 +218,7 @@ static void suspend_connection(conn_rec *c, request_rec *r)
  * the preface. -1: it is something else, or nothing comes. */
 static int look_for_preface(conn_rec *c, apr_bucket_brigade *bb, apr_size_t wanted)
 {
-    char seen[H2_PREFACE_BYTES];
+    char seen[H2_PREFACE_BYTES] = {0};
     apr_size_t length = sizeof(seen);
     apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
                                      APR_BLOCK_READ, (apr_off_t)wanted);

@@ -28,7 +28,7 @@ static apr_status_t keep(h2_io *io, const char *data, apr_size_t length)
         if (!pending) {
             return APR_ENOMEM;
         }
-        if (used) {
+        if (used && io->pending) {
             memcpy(pending, io->pending + io->pending_start, used);
         }
         free(io->pending);
@@ -51,7 +51,7 @@ static apr_status_t gather_bytes(h2_io *io, const char *data, apr_size_t length)
         io->gather_used += length;
         return APR_SUCCESS;
     }
-    if (io->gather_used) {
+    if (io->gather && io->gather_used) {
         rv = keep(io, io->gather, io->gather_used);
         io->gather_used = 0;
     }

@@ -244,7 +244,7 @@ def test_stream_timeout_ends_a_stalled_stream_and_not_its_connection(effects):
         while not stalled.done and time.monotonic() - started < 3:
             assert client.get("/files/1.bin").complete
             time.sleep(0.1)
-        assert (stalled.reset is not None) == ends and not stalled.ended
+        assert (stalled.reset is not None) == ends and not stalled.ended, (port, path)
         assert not client.goaways
 
 

@@ -152,6 +152,7 @@ def test_a_generated_response_that_the_client_does_not_take_ends_after_timeout(c
 def test_a_client_that_does_not_read_its_socket_is_closed_after_timeout(server, connect, counter):
     client = connect(receive_buffer=4096, window=1 << 30,
                      settings={INITIAL_WINDOW_SIZE: 1 << 30})
+    client.wait_settings()
     open_files = server.descriptors()
     client.request("GET", "/h2test/endless?tag=%s" % counter, keep_body=False)
     started = time.monotonic()

@@ -72,6 +72,29 @@ static void find_slots(h2_workers_limits *limits)
     limits->are_slots_ours = (all > used);
 }
 
+/* With an allocator and a lock of its own, as any thread of ours has subpools of it,
+ * also while the parent is being destroyed. */
+static apr_status_t create_pool(h2_child *of, apr_pool_t *parent)
+{
+    apr_allocator_t *allocator;
+    apr_thread_mutex_t *lock;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create_ex(&of->pool, parent, NULL, allocator);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, of->pool);
+    apr_pool_tag(of->pool, "h2_child");
+    rv = apr_thread_mutex_create(&lock, APR_THREAD_MUTEX_DEFAULT, of->pool);
+    if (rv == APR_SUCCESS) {
+        apr_allocator_mutex_set(allocator, lock);
+    }
+    return rv;
+}
+
 static apr_status_t create_loops(h2_child *of)
 {
     int i;
@@ -97,6 +120,7 @@ static apr_status_t create_workers(h2_child *of, server_rec *s)
         limits.min_total = 2 * of->loop_count;
     }
     limits.max_total = max + 2 * of->loop_count;
+    limits.max_detached = max;
     limits.idle = h2_config_server(s)->worker_idle;
     limits.loops = of->loops;
     limits.loop_count = of->loop_count;
@@ -104,17 +128,20 @@ static apr_status_t create_workers(h2_child *of, server_rec *s)
     return h2_workers_create(&of->workers, of->pool, &limits, h2_turn_main);
 }
 
-static void start_leaders(h2_child *of)
+static apr_status_t start_leaders(h2_child *of)
 {
     int i;
 
+    h2_workers_fill(of->workers);
     for (i = 0; i < of->loop_count; ++i) {
         h2_job job = {of->loops[i], NULL};
 
-        if (h2_workers_keep(of->workers)) {
-            h2_workers_use_kept(of->workers, job);
+        if (!h2_workers_keep(of->workers, H2_KEEP_STANDBY)) {
+            return APR_EAGAIN;
         }
+        h2_workers_use_kept(of->workers, job);
     }
+    return APR_SUCCESS;
 }
 
 static void set_loops(h2_child *of, int is_stopping)
@@ -159,7 +186,7 @@ void h2_child_init(apr_pool_t *pool, server_rec *s)
     }
     created = apr_pcalloc(pool, sizeof(*created));
     created->is_async = mpm_value(AP_MPMQ_IS_ASYNC, 0);
-    rv = apr_pool_create(&created->pool, pool);
+    rv = create_pool(created, pool);
     if (rv == APR_SUCCESS) {
         rv = create_loops(created);
     }
@@ -172,15 +199,17 @@ void h2_child_init(apr_pool_t *pool, server_rec *s)
         rv = h2_watchdog_create(&created->watchdog, created->pool, created->workers,
                                 created->loops, created->loop_count);
     }
-    if (rv != APR_SUCCESS) {
+    if (rv == APR_SUCCESS) {
+        apr_pool_pre_cleanup_register(pool, created, stop_child);
+        rv = start_leaders(created);
+    }
+    if (rv == APR_SUCCESS) {
+        child = created;
+    }
+    else {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
                      "cannot start: this child serves no HTTP/2");
-        return;
     }
-    h2_workers_fill(created->workers);
-    start_leaders(created);
-    apr_pool_pre_cleanup_register(pool, created, stop_child);
-    child = created;
 }
 
 void h2_child_stopping(apr_pool_t *pool, int is_graceful)

@@ -20,7 +20,7 @@ typedef struct h2_child {
     int loop_count;
     h2_workers *workers;
     h2_watchdog *watchdog;
-    int running_max;      /* threads that one connection may hold beside a leader */
+    int running_max;      /* threads that the requests of one connection may hold */
     int is_async;         /* the MPM lets us keep connections without a thread */
 
     /* Any thread, atomically. */

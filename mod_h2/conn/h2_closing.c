@@ -8,7 +8,8 @@
 #define H2_LINGER_USEC (2 * APR_USEC_PER_SEC)
 
 /* The MPM's thread that has handed us the connection writes two more fields of
- * it after our hook: the second has passed long before this has. */
+ * it after our hook, first c->sbh = NULL. From when that is seen, the other one is
+ * written long before this has passed. */
 #define H2_BURY_USEC APR_USEC_PER_SEC
 
 /* worker MPM: its thread goes on with the connection, which it closes itself. */
@@ -19,7 +20,6 @@ static void give_back(h2_session *session)
     h2_loop_remove(loop, &session->task);
     ap_remove_output_filter(session->io.network);
     apr_socket_timeout_set(session->io.socket, session->timeout);
-    session->c->current_thread = NULL;
     if (session->io.is_broken) {
         session->c->aborted = 1;
     }
@@ -37,6 +37,7 @@ static void close_socket(h2_session *session)
     apr_socket_close(session->io.socket);
     h2_session_destroy(session);
     session->is_buried = 1;
+    session->is_let_go = (session->c->sbh == NULL);
     h2_loop_deadline(loop, &session->task, 0);
     h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
 }
@@ -52,8 +53,8 @@ static void shut(h2_session *session)
 void h2_closing_go_on(h2_session *session)
 {
     h2_loop_assert_held(session->loop);
-    if (session->running_count || session->stream_count) {
-        return; /* the runners' last one brings us here again */
+    if (session->running_count || session->stream_count || session->ending_count) {
+        return; /* who ends the last one brings us here again */
     }
     if (session->waiter) {
         give_back(session);
@@ -75,10 +76,11 @@ void h2_closing_bury(h2_session *session, int is_due)
     conn_rec *c = session->c;
 
     h2_loop_assert_held(loop);
-    if (!is_due && !loop->is_stopping) {
+    if (!is_due && !(loop->is_stopping && session->is_let_go)) {
         return;
     }
-    if (c->sbh) { /* the MPM's thread has still not come to it */
+    if (!session->is_let_go) {
+        session->is_let_go = (c->sbh == NULL);
         h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
         return;
     }

@@ -146,12 +146,17 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
     return session;
 }
 
-/* The loop has it from here on. */
-static void join_loop(h2_session *session)
+/* The loop has it from here on. Returns 0 if it takes none any more: the child ends
+ * at once, and nobody may lead it. */
+static int join_loop(h2_session *session)
 {
     h2_loop *loop = session->loop;
 
     h2_loop_lock(loop);
+    if (loop->is_stopping) {
+        h2_loop_unlock(loop);
+        return 0;
+    }
     /* The MPM's number is used again as soon as its thread is free. */
     session->c->id = (long)(((apr_uint64_t)++loop->request_count << 6) | (unsigned)loop->index);
     h2_loop_add(loop, &session->task, session->io.socket, session);
@@ -161,11 +166,13 @@ static void join_loop(h2_session *session)
     session->task.revents = APR_POLLIN; /* the filters may have bytes already */
     h2_loop_ready(loop, &session->task);
     h2_loop_unlock(loop);
+    return 1;
 }
 
 /* worker MPM: the thread stays with its connection until the session has ended. */
 static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
 {
+    apr_thread_t *thread = c->current_thread;
     h2_session *session = make_session(c, connection);
     h2_loop *loop;
 
@@ -176,12 +183,18 @@ static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
     if (apr_thread_cond_create(&session->waiter, c->pool) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    join_loop(session);
+    if (!join_loop(session)) {
+        ap_remove_output_filter(session->io.network);
+        h2_session_destroy(session);
+        c->aborted = 1;
+        return OK;
+    }
     h2_loop_lock(loop);
     while (!session->is_over) {
         h2_loop_cond_wait(loop, session->waiter, -1);
     }
     h2_loop_unlock(loop);
+    c->current_thread = thread;
     return OK;
 }
 
@@ -211,7 +224,9 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     }
     session = connection->session;
     connection->session = NULL;
-    join_loop(session);
+    if (!join_loop(session)) {
+        apr_socket_close(session->io.socket); /* its memory goes with the process */
+    }
 }
 
 /* Looks at what has arrived, without taking it: how many bytes of it are those of

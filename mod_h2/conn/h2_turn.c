@@ -8,13 +8,20 @@
 #include "request/h2_request.h"
 #include "session/h2_session.h"
 
-/* Answers are sent when so much time has passed since the turn began, although
- * more requests wait: those that were first shall not wait for the last. */
-#define H2_TURN_SEND_USEC 2000
+/* When so much time has passed since the turn began, although more requests wait:
+ * their answers are sent, and others have their turn. */
+#define H2_TURN_USEC 2000
 
-/* And when so many have been answered: the next requests then run in contexts that
- * are still in the processor's cache. */
+/* When so many have been answered, they are sent: the next requests then run in
+ * contexts that are still in the processor's cache. */
 #define H2_TURN_SEND_STREAMS 24
+
+/* Why a session's requests are not started any more for now. */
+typedef enum {
+    H2_START_DONE,     /* all of them run */
+    H2_START_LATER,    /* others have their turn first */
+    H2_START_LEAD_LOST /* the thread leads no more */
+} h2_start_end;
 
 /* A request, from here to its end, by worker; gives the loop back meanwhile.
  * Returns 0 if worker is not the leader any more. */
@@ -37,46 +44,72 @@ static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
     return is_leader;
 }
 
-/* To a spare thread. Returns 0 if there is none: the session waits for one. */
+/* Would it hold up the leader? Its body is not there, or it was slow before. */
+static int is_for_other_thread(const h2_session *session, h2_stream *stream)
+{
+    return !stream->exchange.in_is_ended
+           || h2_habits_is_slow(session->loop->index, h2_habits_of(stream));
+}
+
+/* The first that waits and is for another thread, or not; NULL: none. */
+static h2_stream *first_waiting(h2_session *session, int for_other_thread)
+{
+    h2_stream *stream = h2_session_next_waiting(session, NULL);
+
+    while (stream && is_for_other_thread(session, stream) != for_other_thread) {
+        stream = h2_session_next_waiting(session, stream);
+    }
+    return stream;
+}
+
+/* Returns 0 if there is no spare thread to be had: the session waits for one. */
+static int keep_runner(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    int is_kept;
+
+    h2_loop_starve(loop, &session->task);
+    h2_loop_unlock(loop);
+    is_kept = h2_workers_keep(h2_child_get()->workers, H2_KEEP_RUNNER);
+    h2_loop_lock(loop);
+    if (is_kept) {
+        h2_loop_unstarve(loop, &session->task);
+    }
+    return is_kept;
+}
+
+/* Gives one request to a spare thread. Returns 0 if there is nothing to give, or
+ * nobody to give it to. */
 static int hand_over(h2_session *session)
 {
     h2_loop *loop = session->loop;
     h2_workers *workers = h2_child_get()->workers;
     h2_job job = {NULL, NULL};
     h2_stream *stream;
-    int is_kept;
 
-    h2_loop_starve(loop, &session->task);
-    h2_loop_unlock(loop);
-    is_kept = h2_workers_keep(workers);
-    h2_loop_lock(loop);
-    if (!is_kept) {
+    if (h2_session_has_its_share(session) || !first_waiting(session, 1)
+        || !keep_runner(session)) {
         return 0;
     }
-    h2_loop_unstarve(loop, &session->task);
-    stream = h2_session_next_waiting(session); /* it may be another one by now */
+    stream = first_waiting(session, 1); /* it may be another one by now */
     if (stream) {
         job.run = h2_context_create(session, stream);
-    }
-    if (job.run) {
-        h2_session_started(session, stream);
+        if (job.run) {
+            h2_session_started(session, stream);
+        }
+        else {
+            h2_session_terminate(session, NGHTTP2_INTERNAL_ERROR, "no memory for a request");
+        }
     }
     h2_loop_unlock(loop);
     if (job.run) {
         h2_workers_use_kept(workers, job);
     }
     else {
-        h2_workers_release_kept(workers);
+        h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     }
     h2_loop_lock(loop);
-    return 1;
-}
-
-/* Would it hold up the leader? Its body is not there, or it was slow before. */
-static int is_for_other_thread(const h2_session *session, const h2_stream *stream)
-{
-    return !stream->exchange.in_is_ended
-           || h2_habits_is_slow(session->loop->index, h2_habits_place(stream->head));
+    return job.run != NULL;
 }
 
 static int ensure_standby(h2_session *session)
@@ -95,47 +128,97 @@ static int ensure_standby(h2_session *session)
     return is_kept;
 }
 
-/* Returns 0 if worker has lost the lead. */
-static int start_requests(h2_worker *worker, h2_session *session)
+/* Logs the requests whose streams are closed, and frees what they had: with all the
+ * cleanups of their modules, and thus without the loop. Returns 0 if worker has lost
+ * the lead of it meanwhile. */
+static int end_requests(h2_worker *worker, h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    int is_leader = h2_leader_is(worker, loop), was_leader = is_leader;
+    h2_stream *stream, *next, *done = h2_session_take_done(session);
+
+    if (!done) {
+        return 1;
+    }
+    if (is_leader) {
+        h2_leader_run_begin(loop, h2_child_get()->watchdog);
+    }
+    else {
+        h2_loop_unlock(loop);
+    }
+    for (stream = done; stream; stream = stream->next_done) {
+        if (stream->exchange.context) {
+            h2_context_end(stream->exchange.context, worker->scoreboard);
+        }
+    }
+    if (is_leader) {
+        is_leader = h2_leader_run_end(loop, worker);
+    }
+    else {
+        h2_loop_lock(loop);
+    }
+    for (stream = done; stream; stream = next) {
+        next = stream->next_done;
+        if (stream->exchange.context) {
+            h2_context_recycle(stream->exchange.context, loop);
+        }
+        h2_session_release(session, stream);
+    }
+    return is_leader || !was_leader;
+}
+
+/* Runs those that the leader runs itself, or hands to others. */
+static h2_start_end start_requests(h2_worker *worker, h2_session *session)
 {
     h2_loop *loop = session->loop;
     apr_time_t begun = loop->now;
-    h2_stream *stream;
 
-    while (!h2_io_is_blocked(&session->io)
-           && (stream = h2_session_next_waiting(session)) != NULL) {
-        if (is_for_other_thread(session, stream)) {
-            if (!hand_over(session)) {
-                return 1;
+    while (hand_over(session)) {
+        continue;
+    }
+    while (!h2_io_is_blocked(&session->io) && !loop->is_stopping) {
+        h2_stream *stream = first_waiting(session, 0);
+
+        if (!stream || session->running_count > session->running_max) {
+            return H2_START_DONE;
+        }
+        if (!loop->has_standby) {
+            if (!ensure_standby(session)) {
+                return H2_START_DONE;
             }
-            continue;
-        }
-        if (!ensure_standby(session)) {
-            return 1;
-        }
-        if (stream != h2_session_next_waiting(session)) {
             continue; /* the loop was given back for a moment */
         }
         if (!run_here(worker, session, stream)) {
-            return 0;
+            return H2_START_LEAD_LOST;
         }
-        if (loop->now - begun > H2_TURN_SEND_USEC
-            || h2_scheduler_count(&session->scheduler) >= H2_TURN_SEND_STREAMS) {
+        if (h2_scheduler_count(&session->scheduler) >= H2_TURN_SEND_STREAMS) {
             h2_pump_output(session, worker);
-            begun = loop->now;
+            if (!end_requests(worker, session)) {
+                return H2_START_LEAD_LOST;
+            }
+        }
+        if (loop->now - begun > H2_TURN_USEC) {
+            return H2_START_LATER;
         }
     }
-    return 1;
+    return H2_START_DONE;
 }
 
-/* Sends what there is, and lets the leader do what only it may. */
+/* Who does not lead lets the leader do what only it may. */
+static void leave_to_leader(h2_session *session)
+{
+    if (h2_session_is_finished(session) || h2_session_next_waiting(session, NULL)
+        || session->done_count || session->loop->is_draining || session->loop->is_stopping) {
+        h2_loop_ready(session->loop, &session->task);
+    }
+}
+
+/* Sends what there is, without leading. */
 static void end_detached(h2_worker *worker, h2_session *session)
 {
     h2_pump_output(session, worker);
-    if (h2_session_is_finished(session) || h2_session_next_waiting(session)
-        || session->loop->is_draining || session->loop->is_stopping) {
-        h2_loop_ready(session->loop, &session->task);
-    }
+    end_requests(worker, session);
+    leave_to_leader(session);
 }
 
 static void move_bytes(h2_session *session, apr_int16_t events)
@@ -169,6 +252,7 @@ static void turn(h2_worker *worker, h2_session *session)
     h2_loop *loop = session->loop;
     apr_int16_t events = session->task.revents;
     int is_due = session->task.is_due;
+    h2_start_end end;
 
     session->task.revents = 0;
     session->task.is_due = 0;
@@ -187,11 +271,19 @@ static void turn(h2_worker *worker, h2_session *session)
     if (is_due) {
         h2_session_check_timers(session, loop->now);
     }
-    if (!start_requests(worker, session)) {
+    end = start_requests(worker, session);
+    if (end == H2_START_LEAD_LOST) {
         end_detached(worker, session);
         return;
     }
+    if (end == H2_START_LATER) {
+        h2_loop_ready_later(loop, &session->task);
+    }
     h2_pump_output(session, worker);
+    if (!end_requests(worker, session)) {
+        leave_to_leader(session);
+        return;
+    }
     if (h2_session_is_finished(session) || session->is_shut) {
         h2_closing_go_on(session);
     }

@@ -95,7 +95,8 @@ struct h2_loop {
 /* Creates a loop in pool (of the child; also owns it). At child start. */
 apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool);
 
-/* Any thread: take and give back the loop. No other lock may be held. */
+/* Any thread: take and give back the loop. No lock may be held that somebody takes
+ * who holds a loop. */
 void h2_loop_lock(h2_loop *loop);
 void h2_loop_unlock(h2_loop *loop);
 
@@ -114,8 +115,9 @@ apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
 /* Holder: a task joins the loop; socket is borrowed until the removal. */
 void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner);
 
-/* Holder: the task leaves the loop, its memory must stay until the leader's
- * next h2_loop_wait() has returned. */
+/* Holder: the task leaves the loop. Where the holder is not the leader, the task's
+ * memory must stay until the leader's next h2_loop_wait() has returned, as poll may
+ * have seen it already. */
 void h2_loop_remove(h2_loop *loop, h2_task *task);
 
 /* Holder: has it no tasks at all? */

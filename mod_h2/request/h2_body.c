@@ -53,8 +53,9 @@ static apr_status_t fill_body(h2_context *context, apr_read_type_e block)
     if (!APR_BRIGADE_EMPTY(context->body)) {
         return APR_SUCCESS;
     }
-    if (context->body_is_ended) {
-        return APR_EOF;
+    if (context->body_is_ended) { /* who asks again sees the end again, as of HTTP_IN */
+        APR_BRIGADE_INSERT_TAIL(context->body, apr_bucket_eos_create(list));
+        return APR_SUCCESS;
     }
     rv = take_chunk(context, block, &chunk);
     if (rv != APR_SUCCESS) {

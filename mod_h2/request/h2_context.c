@@ -1,6 +1,7 @@
 #include "request/h2_context.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <ap_mpm.h>
 #include <http_connection.h>
@@ -34,6 +35,13 @@ typedef struct spare_list {
 /* One for each loop, guarded by it. */
 static spare_list *spares;
 
+/* The parent of all contexts' pools: what lives in the child's pool, as a file that
+ * a module keeps open, outlives a request. */
+static apr_pool_t *parent_pool;
+
+/* Above the low 32 bits of a secondary's id: no other process has the same ones. */
+static apr_uint64_t process_bits;
+
 /* Fixed since child start. */
 static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) *add_bytes_out;
 static module *event_mpm;
@@ -42,6 +50,8 @@ void h2_context_init(apr_pool_t *pool, int loop_count)
 {
     int i;
 
+    parent_pool = pool;
+    process_bits = (apr_uint64_t)getpid() << 32;
     spares = apr_pcalloc(pool, loop_count * sizeof(spares[0]));
     for (i = 0; i < loop_count; ++i) {
         APR_RING_INIT(&spares[i].ring, h2_context, link);
@@ -60,7 +70,7 @@ static h2_context *make_context(void)
         free(context);
         return NULL;
     }
-    if (apr_pool_create_unmanaged_ex(&pool, NULL, allocator) != APR_SUCCESS) {
+    if (apr_pool_create_ex(&pool, parent_pool, NULL, allocator) != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
         free(context);
         return NULL;
@@ -134,6 +144,15 @@ static conn_rec *make_secondary(h2_context *context, conn_rec *master, long id)
     return c;
 }
 
+/* Modules make ids of the low 32 bits, which are unique in the child; mod_cgid knows
+ * the scripts of all children by the whole. */
+static long next_id(h2_loop *loop)
+{
+    apr_uint32_t low = (++loop->request_count << 6) | (unsigned)loop->index;
+
+    return (long)(process_bits | low);
+}
+
 h2_context *h2_context_create(h2_session *session, h2_stream *stream)
 {
     h2_loop *loop = session->loop;
@@ -152,19 +171,15 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->is_buffering = 1;
     context->announced_bytes = -2;
     context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
-    context->habit = h2_habits_place(stream->head);
+    context->habit = h2_habits_of(stream);
     stream->exchange.context = context;
-    /* The low 32 bits are unique in the child: modules make ids of them. */
-    context->c = make_secondary(context, session->c,
-                                (long)(((apr_uint64_t)++loop->request_count << 6)
-                                       | (unsigned)loop->index));
+    context->c = make_secondary(context, session->c, next_id(loop));
     context->staged = apr_brigade_create(context->pool, context->bucket_alloc);
     context->pinned = apr_brigade_create(context->pool, context->bucket_alloc);
     return context;
 }
 
-/* Ends the request: logged, counted and freed by its EOR bucket. */
-static void end_request(h2_context *context, ap_sb_handle_t *sbh)
+void h2_context_end(h2_context *context, ap_sb_handle_t *sbh)
 {
     conn_rec *c = context->c;
     worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
@@ -178,24 +193,20 @@ static void end_request(h2_context *context, ap_sb_handle_t *sbh)
     apr_brigade_cleanup(context->staged);
     apr_brigade_cleanup(context->pinned);
     if (context->end_of_request) {
-        apr_bucket_destroy(context->end_of_request);
+        apr_bucket_destroy(context->end_of_request); /* logs and counts it */
     }
     if (score) {
         score->status = (unsigned char)status; /* the slot may be another thread's */
     }
+    apr_pool_clear(context->pool);
 }
 
-void h2_context_recycle(h2_context *context, ap_sb_handle_t *sbh)
+void h2_context_recycle(h2_context *context, h2_loop *loop)
 {
-    h2_loop *loop = context->session->loop;
     spare_list *list = &spares[loop->index];
     int use_count = context->use_count;
 
     h2_loop_assert_held(loop);
-    if (context->c) {
-        end_request(context, sbh);
-    }
-    apr_pool_clear(context->pool);
     if (list->count >= H2_CONTEXT_SPARE_MAX || use_count >= H2_CONTEXT_USES_MAX) {
         free_context(context);
         return;

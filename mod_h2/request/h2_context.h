@@ -4,8 +4,9 @@
  * last in first out: making them anew costs more than the request itself.
  *
  * A context belongs to the thread that runs its request until that thread has
- * called h2_request_finish(); after it to the holder of the loop, who recycles
- * it when the stream has ended. Spare ones belong to the holder of their loop.
+ * called h2_request_finish(); after it to the holder of the loop. When the stream
+ * has ended, to the thread that has taken it for h2_context_end(). Spare ones belong
+ * to the holder of their loop.
  */
 #ifndef H2_CONTEXT_H
 #define H2_CONTEXT_H
@@ -46,11 +47,12 @@ struct h2_context {
     apr_bucket_brigade *body;       /* read from the exchange, not yet asked for */
     unsigned body_is_ended : 1;     /* its EOS has been given */
 
-    h2_interim *interim;            /* reads what ap_send_interim_response() writes */
+    h2_interim *interim;            /* reads the text of ap_send_interim_response() */
     h2_response *response;          /* the final head, once httpd has made it */
     h2_response *trailers;
     apr_off_t announced_bytes;      /* the handler's Content-Length; -1: none, -2: not seen */
     apr_off_t body_bytes;           /* of the response's body, so far */
+    apr_bucket_brigade *behind;     /* H2_LENGTH's, while it passes what came before */
     apr_bucket_brigade *staged;     /* output that is not yet in the exchange */
     apr_size_t staged_bytes;        /* of these, those in memory */
     apr_bucket_brigade *pinned;     /* buckets to whose bytes the exchange points */
@@ -63,17 +65,21 @@ struct h2_context {
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
 };
 
-/* Child start: lists of spare contexts for that many loops, in pool. */
+/* Child start: lists of spare contexts for that many loops, in pool, which is the
+ * parent of all their pools; its allocator needs a lock. */
 void h2_context_init(apr_pool_t *pool, int loop_count);
 
 /* Holder: gives a context for the stream's request, with its secondary
  * connection set up as far as needs the session; NULL without memory. */
 h2_context *h2_context_create(h2_session *session, h2_stream *stream);
 
-/* Holder: the stream has ended and so has the request. Logs it, and frees all it
- * had; the context is kept for another one. Takes context. scoreboard: of the
- * calling thread, where the request is counted. */
-void h2_context_recycle(h2_context *context, ap_sb_handle_t *sbh);
+/* Not holding the loop, as it runs the cleanups of any module: the stream has ended
+ * and so has the request. Logs it, and frees all it had. sbh: of the calling thread,
+ * where the request is counted. */
+void h2_context_end(h2_context *context, ap_sb_handle_t *sbh);
+
+/* Holder: an ended context is kept for another request of loop. Takes context. */
+void h2_context_recycle(h2_context *context, h2_loop *loop);
 
 /* The context of a secondary connection, NULL: c is none of ours. Any thread
  * that may use c. */

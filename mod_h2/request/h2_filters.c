@@ -33,7 +33,17 @@ void h2_filters_add_request(request_rec *r)
     h2_context *context = h2_context_of(r->connection);
 
     ap_remove_output_filter_byhandle(r->output_filters, "HTTP_HEADER");
-    ap_add_output_filter_handle(length_filter, context, r, r->connection);
     ap_add_output_filter_handle(response_filter, context, r, r->connection);
     ap_add_input_filter_handle(body_filter, context, r, r->connection);
+}
+
+void h2_filters_add_length(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    if (context && !r->main) {
+        context->announced_bytes = -2;
+        context->body_bytes = 0;
+        ap_add_output_filter_handle(length_filter, context, r, r->connection);
+    }
 }

@@ -25,6 +25,10 @@ void h2_filters_add_connection(conn_rec *c);
 /* The runner: puts the filters on its request, in the place of HTTP/1.1's. */
 void h2_filters_add_request(request_rec *r);
 
+/* Hook insert_filter, on the runner: puts H2_LENGTH on a request of ours, and anew
+ * on the one of an internal redirect. */
+void h2_filters_add_length(request_rec *r);
+
 /* For h2_filters.c only: the filters, each in a file of its own. */
 apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                             apr_read_type_e block, apr_off_t readbytes);

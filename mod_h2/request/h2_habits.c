@@ -32,6 +32,15 @@ apr_uint32_t h2_habits_place(const h2_head *head)
     return (hash ^ (hash >> 16)) % H2_HABITS_PLACES;
 }
 
+apr_uint32_t h2_habits_of(h2_stream *stream)
+{
+    if (!stream->has_habit) {
+        stream->habit = h2_habits_place(stream->head);
+        stream->has_habit = 1;
+    }
+    return stream->habit;
+}
+
 int h2_habits_is_slow(int loop_index, apr_uint32_t place)
 {
     return tables[loop_index][place] != 0;

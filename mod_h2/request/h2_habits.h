@@ -10,6 +10,7 @@
 
 #include "base/h2_base.h"
 #include "message/h2_head.h"
+#include "stream/h2_stream.h"
 
 /* Child start. */
 void h2_habits_init(apr_pool_t *pool, int loop_count);
@@ -17,6 +18,9 @@ void h2_habits_init(apr_pool_t *pool, int loop_count);
 /* Where a request of this head is remembered: by authority, method and path
  * without its query. Any thread. */
 apr_uint32_t h2_habits_place(const h2_head *head);
+
+/* Holder: the same for the stream's request, worked out once. */
+apr_uint32_t h2_habits_of(h2_stream *stream);
 
 /* Was it slow, or is one running at the moment that has been? */
 int h2_habits_is_slow(int loop_index, apr_uint32_t place);

@@ -39,13 +39,8 @@ static void publish_head(h2_context *context)
 /* Lets the client have it. Holder, by the runner. */
 static void pump(h2_context *context)
 {
-    h2_session *session = context->session;
-
-    h2_session_has_output(session, context->stream);
-    h2_pump_output(session, context->worker);
-    if (h2_session_is_finished(session)) {
-        h2_loop_ready(session->loop, &session->task);
-    }
+    h2_session_has_output(context->session, context->stream);
+    h2_pump_by_runner(context);
 }
 
 apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_t *fields)
@@ -136,18 +131,22 @@ apr_status_t h2_output_stage(h2_context *context, apr_bucket *b)
                                                          : APR_SUCCESS;
 }
 
-static void append_file(apr_pool_t *pool, h2_chunks *chunks, const apr_bucket *b,
-                        int is_malloced)
+static apr_status_t append_file(apr_pool_t *pool, h2_chunks *chunks, const apr_bucket *b,
+                                int is_malloced)
 {
     const apr_bucket_file *file = b->data;
     h2_chunk *chunk = is_malloced ? calloc(1, sizeof(*chunk))
                                   : apr_pcalloc(pool, sizeof(*chunk));
 
+    if (!chunk) {
+        return APR_ENOMEM;
+    }
     apr_os_file_get(&chunk->descriptor, file->fd);
     chunk->offset = b->start;
     chunk->length = (apr_off_t)b->length;
-    chunk->is_malloced = is_malloced;
+    chunk->is_malloced = (is_malloced != 0);
     h2_chunks_append(chunks, chunk);
+    return APR_SUCCESS;
 }
 
 static void append_memory(apr_pool_t *pool, h2_chunks *chunks, const char *data,
@@ -176,7 +175,7 @@ static apr_status_t make_chunks(h2_context *context, h2_chunks *chunks, int is_r
             is_pinned = 0;
         }
         else if (APR_BUCKET_IS_FILE(b)) {
-            append_file(context->pool, chunks, b, is_running);
+            rv = append_file(context->pool, chunks, b, is_running);
         }
         else {
             rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
@@ -238,6 +237,9 @@ static apr_status_t make_trailers(h2_context *context)
     const char *bad_name = NULL;
     apr_status_t rv;
 
+    while (r && r->next) {
+        r = r->next; /* an internal redirect: its last one has answered */
+    }
     if (!r || apr_is_empty_table(r->trailers_out)) {
         return APR_SUCCESS;
     }

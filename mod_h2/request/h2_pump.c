@@ -5,53 +5,38 @@
 /* Buffers that one session may write before others have a turn. */
 #define H2_PUMP_BUFFERS 4
 
-static void clean_up_done(h2_session *session, ap_sb_handle_t *sbh)
-{
-    h2_stream *stream;
-
-    while ((stream = h2_session_next_done(session)) != NULL) {
-        h2_exchange_clear(&stream->exchange); /* before the memory that it points to */
-        if (stream->exchange.context) {
-            h2_context_recycle(stream->exchange.context, sbh);
-        }
-        h2_stream_destroy(stream);
-    }
-}
-
 void h2_pump_output(h2_session *session, const h2_worker *worker)
 {
     int buffers;
 
     session->c->current_thread = worker->thread;
-
     for (buffers = 0; buffers < H2_PUMP_BUFFERS; ++buffers) {
-        apr_size_t used = h2_session_pack(session);
-
-        /* All bytes of these are in the buffer: what they had can go, and who
-         * has read their end finds them logged and counted. */
-        clean_up_done(session, worker->scoreboard);
-        if (!used || h2_session_write(session) != APR_SUCCESS
+        if (!h2_session_pack(session) || h2_session_write(session) != APR_SUCCESS
             || h2_io_is_blocked(&session->io)) {
             break;
         }
     }
     h2_session_follow_end(session);
-    clean_up_done(session, worker->scoreboard);
     if (buffers == H2_PUMP_BUFFERS) {
         h2_loop_ready_later(session->loop, &session->task);
     }
     h2_session_arm(session);
 }
 
-void h2_pump_credit(h2_context *context)
+void h2_pump_by_runner(h2_context *context)
 {
     h2_session *session = context->session;
 
-    if (nghttp2_session_want_write(session->ngh2)) {
-        h2_pump_output(session, context->worker);
-        if (h2_session_is_finished(session)) {
-            h2_loop_ready(session->loop, &session->task);
-        }
+    h2_pump_output(session, context->worker);
+    if (h2_session_is_finished(session) || session->done_count) {
+        h2_loop_ready(session->loop, &session->task);
+    }
+}
+
+void h2_pump_credit(h2_context *context)
+{
+    if (nghttp2_session_want_write(context->session->ngh2)) {
+        h2_pump_by_runner(context);
     }
 }
 

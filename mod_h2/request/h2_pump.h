@@ -8,10 +8,14 @@
 
 #include "request/h2_context.h"
 
-/* Holder: packs frames, cleans up streams that have ended, writes, until there
- * is no more, the socket is full, or others want to be served; sets what the loop
- * is to wait for. worker: the calling thread. */
+/* Holder: packs frames and writes, until there is no more, the socket is full, or
+ * others want to be served; sets what the loop is to wait for. worker: the calling
+ * thread. */
 void h2_pump_output(h2_session *session, const h2_worker *worker);
+
+/* The same for a runner, in the middle of its request: what it may not do itself is
+ * left to the leader. */
+void h2_pump_by_runner(h2_context *context);
 
 /* The runner, as holder: its request has read of its body; tells the client so
  * when it is worth a frame. */

@@ -27,6 +27,9 @@ static const char *const waiting_handlers[] = {
     "dav-handler",
 };
 
+/* SetHandler "proxy:fcgi://...": begins all such. */
+#define H2_PROXY_HANDLER "proxy:"
+
 static const char *target_of(const h2_head *head)
 {
     const char *path = h2_head_path(head);
@@ -189,20 +192,25 @@ void h2_request_finish(h2_context *context, int has_kept_lead)
     h2_session_finished(context->session, context->stream);
 }
 
+static int is_waiting_handler(const char *name)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(waiting_handlers) / sizeof(waiting_handlers[0]); ++i) {
+        if (!strcmp(name, waiting_handlers[i])) {
+            return 1;
+        }
+    }
+    return !strncmp(name, H2_PROXY_HANDLER, sizeof(H2_PROXY_HANDLER) - 1);
+}
+
 /* Before the handler: is it one that waits? Then somebody else leads the loop. */
 static int detach_before_waiting(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
-    apr_size_t i;
 
-    if (!context || !r->handler) {
-        return DECLINED;
-    }
-    for (i = 0; i < sizeof(waiting_handlers) / sizeof(waiting_handlers[0]); ++i) {
-        if (!strcmp(r->handler, waiting_handlers[i])) {
-            context->has_waited |= h2_leader_detach(context->worker);
-            break;
-        }
+    if (context && r->handler && is_waiting_handler(r->handler)) {
+        context->has_waited |= h2_leader_detach(context->worker);
     }
     return DECLINED;
 }
@@ -227,6 +235,7 @@ void h2_request_register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(set_timeouts, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -153,11 +153,59 @@ static void note_announced(h2_context *context, request_rec *r)
     }
 }
 
+static void check_announced(h2_context *context, const request_rec *r)
+{
+    if (context->body_bytes != context->announced_bytes) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      H2_ID_FMT "response of %" APR_OFF_T_FMT " bytes, but Content-Length "
+                      "%" APR_OFF_T_FMT ": the stream is reset", context->session->c->id,
+                      context->stream->id, context->body_bytes, context->announced_bytes);
+        context->is_failed = 1;
+    }
+}
+
+/* Passes what stands before b, which begins bb then. */
+static apr_status_t pass_before(ap_filter_t *f, apr_bucket_brigade *bb, apr_bucket *b)
+{
+    h2_context *context = f->ctx;
+    apr_status_t rv;
+
+    if (!context->behind) {
+        context->behind = apr_brigade_create(context->pool, context->bucket_alloc);
+    }
+    apr_brigade_split_ex(bb, b, context->behind);
+    rv = ap_pass_brigade(f->next, bb);
+    apr_brigade_cleanup(bb);
+    APR_BRIGADE_CONCAT(bb, context->behind);
+    return rv;
+}
+
+/* A bucket of unknown length, as a pipe: becomes one with bytes, which the rest
+ * follows. What stands before it is passed, and flushed if this has to wait. */
+static apr_status_t read_unknown(ap_filter_t *f, apr_bucket_brigade *bb, apr_bucket *b)
+{
+    const char *data;
+    apr_size_t length;
+    apr_status_t rv = apr_bucket_read(b, &data, &length, APR_NONBLOCK_READ);
+    int has_to_wait = APR_STATUS_IS_EAGAIN(rv);
+
+    if (rv != APR_SUCCESS && !has_to_wait) {
+        return rv;
+    }
+    if (has_to_wait) {
+        APR_BUCKET_INSERT_BEFORE(b, apr_bucket_flush_create(f->c->bucket_alloc));
+    }
+    rv = pass_before(f, bb, b);
+    return (rv == APR_SUCCESS && has_to_wait)
+               ? apr_bucket_read(b, &data, &length, APR_BLOCK_READ) : rv;
+}
+
 /* A response that is not as long as it said is broken, RFC 9113, 8.1.1. Later on
  * it could not be seen: httpd corrects the length of a short response. */
 apr_status_t h2_filter_length(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     h2_context *context = f->ctx;
+    apr_status_t rv = APR_SUCCESS;
     apr_bucket *b;
 
     if (context->announced_bytes == -2) {
@@ -167,26 +215,17 @@ apr_status_t h2_filter_length(ap_filter_t *f, apr_bucket_brigade *bb)
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
-        if (APR_BUCKET_IS_EOS(b) && context->body_bytes != context->announced_bytes) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, f->r,
-                          H2_ID_FMT "response of %" APR_OFF_T_FMT " bytes, but Content-Length "
-                          "%" APR_OFF_T_FMT ": the stream is reset", context->session->c->id,
-                          context->stream->id, context->body_bytes, context->announced_bytes);
-            context->is_failed = 1;
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb) && rv == APR_SUCCESS;
+         b = APR_BUCKET_NEXT(b)) {
+        if (APR_BUCKET_IS_EOS(b)) {
+            check_announced(context, f->r);
         }
         else if (!APR_BUCKET_IS_METADATA(b)) {
-            const char *data;
-            apr_size_t length;
-
-            if (b->length == (apr_size_t)-1
-                && apr_bucket_read(b, &data, &length, APR_BLOCK_READ) != APR_SUCCESS) {
-                break;
-            }
-            context->body_bytes += (apr_off_t)b->length;
+            rv = (b->length == (apr_size_t)-1) ? read_unknown(f, bb, b) : APR_SUCCESS;
+            context->body_bytes += (rv == APR_SUCCESS) ? (apr_off_t)b->length : 0;
         }
     }
-    return ap_pass_brigade(f->next, bb);
+    return (rv == APR_SUCCESS) ? ap_pass_brigade(f->next, bb) : rv;
 }
 
 /* The status that a filter wants instead of what it has seen, 0: none. */

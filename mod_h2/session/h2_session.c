@@ -8,9 +8,6 @@
  * a round trip, RFC 9113, 6.8. */
 #define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
 
-/* After the end: how long the client may take to read it. */
-#define H2_LINGER_USEC (2 * APR_USEC_PER_SEC)
-
 /* Frames that wait in nghttp2 to be sent, beyond which nothing is read: replies
  * to a client that sends but does not read. */
 #define H2_OUTBOUND_QUEUE_MAX 1000
@@ -74,7 +71,6 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     apr_status_t rv;
 
     session->c = c;
-    session->server = server;
     session->conf = h2_config_server(server);
     session->loop = loop;
     session->timeout = server->timeout;
@@ -107,7 +103,7 @@ static void leave_waiting(h2_stream *stream)
 
 void h2_session_destroy(h2_session *session)
 {
-    H2_ASSERT(!session->running_count);
+    H2_ASSERT(!session->running_count && !session->ending_count);
     apr_pool_cleanup_kill(session->c->pool, session, destroy_with_pool);
     nghttp2_session_del(session->ngh2);
     nghttp2_option_del(session->options);
@@ -181,14 +177,20 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     return APR_SUCCESS;
 }
 
-h2_stream *h2_session_next_waiting(h2_session *session)
+h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after)
 {
-    if (APR_RING_EMPTY(&session->waiting, h2_stream, wait_link)
-        || session->state == H2_SESSION_CLOSING
-        || session->running_count >= session->running_max) {
+    h2_stream *next;
+
+    if (session->state == H2_SESSION_CLOSING) {
         return NULL;
     }
-    return APR_RING_FIRST(&session->waiting);
+    next = after ? APR_RING_NEXT(after, wait_link) : APR_RING_FIRST(&session->waiting);
+    return (next == APR_RING_SENTINEL(&session->waiting, h2_stream, wait_link)) ? NULL : next;
+}
+
+int h2_session_has_its_share(const h2_session *session)
+{
+    return session->running_count >= session->running_max;
 }
 
 void h2_session_started(h2_session *session, h2_stream *stream)
@@ -268,24 +270,32 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     }
 }
 
-h2_stream *h2_session_next_done(h2_session *session)
+h2_stream *h2_session_take_done(h2_session *session)
 {
-    h2_stream *stream;
+    h2_stream *stream, *next, *first = NULL, **plast = &first;
 
     h2_loop_assert_held(session->loop);
-    if (!session->done_count) {
-        return NULL;
-    }
-    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        if (stream->is_closed && !stream->exchange.is_running) {
-            APR_RING_REMOVE(stream, link);
-            --session->stream_count;
-            --session->done_count;
-            return stream;
+    for (stream = APR_RING_FIRST(&session->streams); session->done_count > 0; stream = next) {
+        next = APR_RING_NEXT(stream, link);
+        if (!stream->is_closed || stream->exchange.is_running) {
+            continue;
         }
+        APR_RING_REMOVE(stream, link);
+        --session->stream_count;
+        --session->done_count;
+        ++session->ending_count;
+        h2_exchange_clear(&stream->exchange); /* before the memory that it points to */
+        *plast = stream;
+        plast = &stream->next_done;
     }
-    H2_ASSERT(0);
-    return NULL;
+    return first;
+}
+
+void h2_session_release(h2_session *session, h2_stream *stream)
+{
+    h2_loop_assert_held(session->loop);
+    --session->ending_count;
+    h2_stream_destroy(stream);
 }
 
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream)
@@ -306,6 +316,13 @@ static void close_streams(h2_session *session)
     }
 }
 
+static void log_end(const h2_session *session, const char *reason)
+{
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, session->c, APLOGNO(03401)
+                  H2_ID_FMT "%s, shutdown, remote.emitted=%d", session->c->id, 0, reason,
+                  session->emitted_count);
+}
+
 void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason)
 {
     h2_loop_assert_held(session->loop);
@@ -313,9 +330,7 @@ void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *r
         return;
     }
     if (error != NGHTTP2_NO_ERROR) {
-        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, session->c, APLOGNO(03401)
-                      H2_ID_FMT "%s, shutdown, remote.emitted=%d",
-                      session->c->id, 0, reason, session->emitted_count);
+        log_end(session, reason);
     }
     session->state = H2_SESSION_CLOSING;
     session->is_goaway_final = 1;
@@ -494,6 +509,7 @@ void h2_session_follow_end(h2_session *session)
     if (session->state != H2_SESSION_CLOSING && !session->is_shut
         && !nghttp2_session_want_read(session->ngh2)
         && !nghttp2_session_want_write(session->ngh2)) {
+        log_end(session, "protocol error of the client");
         session->state = H2_SESSION_CLOSING;
         close_streams(session);
     }

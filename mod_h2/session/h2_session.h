@@ -8,8 +8,8 @@
  *   h2_session_receive()               bytes in, frames worked on
  *   h2_session_next_waiting(), ...     requests started by the caller
  *   h2_session_pack()                  frames into the loop's scratch buffer
- *   h2_session_next_done()             requests to be cleaned up by the caller
  *   h2_session_write()                 the scratch buffer to the client
+ *   h2_session_take_done()             requests to be ended by the caller
  */
 #ifndef H2_SESSION_H
 #define H2_SESSION_H
@@ -40,12 +40,11 @@ typedef struct h2_session h2_session;
 struct h2_session {
     /* Fixed. */
     conn_rec *c;
-    server_rec *server;
     const h2_server_conf *conf;
     h2_loop *loop;
     apr_interval_time_t timeout;       /* Timeout of the vhost */
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
-    int running_max;                   /* threads that it may hold, beside the leader */
+    int running_max;                   /* its share: threads that its requests may hold */
 
     h2_task task;
     h2_io io;
@@ -59,7 +58,8 @@ struct h2_session {
     int stream_count;                  /* in streams */
     int open_count;                    /* of these: not closed */
     int running_count;                 /* of these: a thread runs them */
-    int done_count;                    /* closed and not running: to be cleaned up */
+    int done_count;                    /* closed and not running: to be ended */
+    int ending_count;                  /* taken for that, and not yet released */
     int last_stream_id;                /* the highest that we have worked on */
     int emitted_count;                 /* streams of the client that we have seen */
 
@@ -83,6 +83,7 @@ struct h2_session {
     unsigned is_shut : 1;              /* h2_io_shutdown() is done */
     unsigned has_bad_tls : 1;          /* RFC 9113, 9.2: refused at the start */
     unsigned is_buried : 1;            /* all is closed, only the pool is left */
+    unsigned is_let_go : 1;            /* then: c->sbh is gone, see h2_closing.c */
     unsigned is_over : 1;              /* for a thread of the MPM that waits for it */
     apr_thread_cond_t *waiter;         /* of that thread; NULL: the MPM has suspended c */
 };
@@ -114,9 +115,13 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
  * *pmore if there may be more. Any other status has closed the session. */
 apr_status_t h2_session_receive(h2_session *session, int *pmore);
 
-/* The stream that is to be started next; it stays in the list. NULL: none, or
- * the connection holds its share of threads. */
-h2_stream *h2_session_next_waiting(h2_session *session);
+/* The stream that waits for a thread behind this one; NULL: the first. It stays in
+ * the list. NULL: none, or none may be started any more. */
+h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after);
+
+/* Do its requests hold its share of threads? The leader may run one more that is
+ * expected to be quick. */
+int h2_session_has_its_share(const h2_session *session);
 
 /* The caller runs its request now, on some thread. */
 void h2_session_started(h2_session *session, h2_stream *stream);
@@ -134,13 +139,15 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
  * more; 0 if nothing is packed. */
 apr_size_t h2_session_pack(h2_session *session);
 
-/* A stream that is closed, whose request does not run, and which has left all
- * lists; the caller cleans up its exchange.context and then destroys it.
- * NULL: none. */
-h2_stream *h2_session_next_done(h2_session *session);
-
 /* Writes what was packed. */
 apr_status_t h2_session_write(h2_session *session);
+
+/* All streams that are closed and whose requests do not run, by next_done; NULL:
+ * none. They have left all lists. The caller ends the requests in their
+ * exchange.context, without holding the loop if it likes, and then releases each;
+ * until then the session stays. */
+h2_stream *h2_session_take_done(h2_session *session);
+void h2_session_release(h2_session *session, h2_stream *stream);
 
 /* Says GOAWAY with this error code, aborts all streams, closes when it is sent. */
 void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason);

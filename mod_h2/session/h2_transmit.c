@@ -98,6 +98,7 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
     h2_session *session = user_data;
     h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, stream_id);
     apr_size_t limit = (apr_size_t)session->conf->max_data_frame_bytes;
+    apr_size_t reserved = H2_DATA_OVERHEAD_BYTES;
     h2_exchange *exchange;
 
     (void)buffer;
@@ -119,14 +120,17 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
         end_data(stream, flags);
         return 0;
     }
-    if (room_of(session) < H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
+    if (exchange->out_trailers) {
+        reserved += exchange->out_trailers->bytes; /* they may follow at once */
+    }
+    if (room_of(session) < H2_DATA_ROOM_MIN_BYTES + reserved) {
         return defer(stream);
     }
     if (limit && length > limit) {
         length = limit;
     }
-    if (length > room_of(session) - H2_DATA_OVERHEAD_BYTES) {
-        length = room_of(session) - H2_DATA_OVERHEAD_BYTES;
+    if (length > room_of(session) - reserved) {
+        length = room_of(session) - reserved;
     }
     if ((apr_off_t)length >= exchange->out.total_bytes) {
         length = (size_t)exchange->out.total_bytes;
@@ -195,6 +199,21 @@ static ssize_t on_select_padding(nghttp2_session *ngh2, const nghttp2_frame *fra
     return (ssize_t)((length < max_length) ? length : max_length);
 }
 
+static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t error)
+{
+    nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
+    h2_scheduler_remove(&session->scheduler, stream);
+}
+
+/* The complete response is out before the request is: the rest of its body is
+ * of no use, RFC 9113, 8.1. */
+static void reset_unread(h2_session *session, h2_stream *stream)
+{
+    if (!stream->exchange.in_is_ended) {
+        reset_stream(session, stream, NGHTTP2_NO_ERROR);
+    }
+}
+
 static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
 {
     h2_session *session = user_data;
@@ -211,6 +230,7 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     stream->out_bytes += frame->hd.length + H2_FRAME_HEADER_BYTES;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         stream->is_end_sent = 1;
+        reset_unread(session, stream);
     }
     return 0;
 }
@@ -221,12 +241,6 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
     nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
-}
-
-static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t error)
-{
-    nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
-    h2_scheduler_remove(&session->scheduler, stream);
 }
 
 static void submit_interim(h2_session *session, h2_stream *stream)
@@ -261,15 +275,6 @@ static void submit_head(h2_session *session, h2_stream *stream)
     }
 }
 
-/* The complete response is out before the request is: the rest of its body is
- * of no use, RFC 9113, 8.1. */
-static void reset_unread(h2_session *session, h2_stream *stream)
-{
-    if (!stream->exchange.in_is_ended) {
-        reset_stream(session, stream, NGHTTP2_NO_ERROR);
-    }
-}
-
 /* May the stream send DATA, by its window and the connection's? */
 static int has_window(const h2_session *session, const h2_stream *stream)
 {
@@ -294,7 +299,7 @@ static int has_room_for_heads(h2_session *session, const h2_stream *stream)
     if (exchange->out_trailers) {
         bytes += exchange->out_trailers->bytes;
     }
-    return bytes + H2_DATA_OVERHEAD_BYTES <= room_of(session);
+    return bytes + H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES <= room_of(session);
 }
 
 /* nghttp2 sends no DATA at all while a window is shut, not even an empty frame that
@@ -342,9 +347,6 @@ static int send_turn(h2_session *session, h2_stream *stream)
     rv = nghttp2_session_send(session->ngh2);
     if (session->turn == stream) { /* else it was closed */
         session->turn = NULL;
-        if (stream->is_end_sent) {
-            reset_unread(session, stream);
-        }
         if (stream->is_sending) {
             if (h2_stream_has_output(stream)
                 && (has_window(session, stream) || !h2_stream_has_data(stream))) {

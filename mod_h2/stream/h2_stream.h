@@ -3,7 +3,8 @@
  * lists it is in. Owned by its session, created with the request's HEADERS and
  * freed when nghttp2 has closed it and no thread runs its request any more.
  *
- * Holder of the loop only. state is stored by h2_stream_advance() alone.
+ * Holder of the loop only, but for what is fixed while its request runs (id, head,
+ * begun): the runner reads that, too. state is stored by h2_stream_advance() alone.
  */
 #ifndef H2_STREAM_H
 #define H2_STREAM_H
@@ -39,6 +40,7 @@ struct h2_stream {
     APR_RING_ENTRY(h2_stream) link;      /* in the session's streams */
     APR_RING_ENTRY(h2_stream) wait_link; /* in the session's waiting ones */
     APR_RING_ENTRY(h2_stream) send_link; /* in the scheduler's */
+    h2_stream *next_done;                /* after h2_session_take_done() */
     h2_stream_state state;
     h2_head *head;
     h2_head *trailers;                   /* of the request; NULL: none */
@@ -47,6 +49,8 @@ struct h2_stream {
     apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
     apr_uint64_t out_bytes;              /* of frames, for the log */
     apr_time_t begun;                    /* when the head was complete */
+    apr_uint32_t habit;                  /* where request/ remembers its like */
+    unsigned has_habit : 1;
     apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* in the scheduler's list */

@@ -96,7 +96,7 @@ int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers)
         return 1;
     }
     h2_loop_unlock(loop);
-    is_kept = h2_workers_keep(workers);
+    is_kept = h2_workers_keep(workers, H2_KEEP_STANDBY);
     h2_loop_lock(loop);
     /* Only the leader asks for one, and it is the leader still: only a running
      * request can lose it the lead. */
@@ -113,7 +113,7 @@ void h2_leader_resign(h2_loop *loop, h2_workers *workers)
     loop->has_standby = 0;
     if (has_standby) {
         h2_loop_unlock(loop);
-        h2_workers_release_kept(workers);
+        h2_workers_release_kept(workers, H2_KEEP_STANDBY);
         h2_loop_lock(loop);
     }
 }

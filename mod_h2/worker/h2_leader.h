@@ -30,8 +30,8 @@ void h2_leader_run_begin(h2_loop *loop, h2_watchdog *watchdog);
  * again. Returns 0 if worker has lost the lead in the meantime. */
 int h2_leader_run_end(h2_loop *loop, const h2_worker *worker);
 
-/* Holder: the loop has a leader or gets a new one; needs a standby. Gives the
- * loop back and takes it again if it has to make one. 0: none to be had. */
+/* Leader and holder: sees to it that the loop has a standby. Gives the loop back
+ * and takes it again if it has to make one. 0: none to be had. */
 int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers);
 
 /* Leader and holder: nobody leads the loop any more, as the child ends. Gives the
@@ -39,7 +39,7 @@ int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers);
 void h2_leader_resign(h2_loop *loop, h2_workers *workers);
 
 /* Child start: watches loops (count of them), a thread of its own that sleeps
- * while nothing runs. pool: of the child. */
+ * while nothing runs. pool: as for h2_workers_create(). */
 apr_status_t h2_watchdog_create(h2_watchdog **pwatchdog, apr_pool_t *pool,
                                 h2_workers *workers, h2_loop **loops, int count);
 

@@ -18,7 +18,8 @@ struct h2_workers {
     APR_RING_HEAD(h2_worker_gone, h2_worker) gone;   /* left, to be joined */
     int total;                     /* threads that exist */
     int spare_count;
-    int kept_count;             /* of the spare ones: kept for a job that comes */
+    int kept_count;                /* of the spare ones: kept for a job that comes */
+    int kept_runners;              /* of these: for a request */
     char *is_slot_used;            /* of the scoreboard, slot_count of them */
     unsigned is_stopping : 1;      /* threads leave but those that are kept */
     unsigned is_over : 1;          /* these as well */
@@ -30,25 +31,9 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
                                const h2_workers_limits *limits, h2_worker_main *main)
 {
     h2_workers *workers = apr_pcalloc(pool, sizeof(*workers));
-    apr_thread_mutex_t *pool_lock;
-    apr_allocator_t *allocator;
     apr_status_t rv;
 
-    /* Threads are made by any thread, and a thread that ends frees what it had
-     * outside of our lock: a pool with an allocator and a lock of its own. */
-    rv = apr_allocator_create(&allocator);
-    if (rv == APR_SUCCESS) {
-        rv = apr_pool_create_ex(&workers->pool, pool, NULL, allocator);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, workers->pool);
-    rv = apr_thread_mutex_create(&pool_lock, APR_THREAD_MUTEX_DEFAULT, pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apr_allocator_mutex_set(allocator, pool_lock);
+    workers->pool = pool;
     workers->limits = *limits;
     workers->main = main;
     workers->is_slot_used = apr_pcalloc(pool, limits->slot_count + 1);
@@ -190,6 +175,23 @@ static int ensure_free_locked(h2_workers *workers)
                || spawn_locked(workers) == APR_SUCCESS);
 }
 
+/* May one more request have a thread of its own? The busy threads are the leaders
+ * and those in requests. */
+static int has_room_for_runner_locked(const h2_workers *workers)
+{
+    int detached = workers->total - workers->spare_count - workers->limits.loop_count;
+
+    return detached + workers->kept_runners < workers->limits.max_detached;
+}
+
+static void count_kept_locked(h2_workers *workers, h2_keep_for what, int change)
+{
+    workers->kept_count += change;
+    if (what == H2_KEEP_RUNNER) {
+        workers->kept_runners += change;
+    }
+}
+
 static void hand_job_locked(h2_workers *workers, h2_job job)
 {
     h2_worker *worker = APR_RING_FIRST(&workers->spare);
@@ -219,13 +221,16 @@ void h2_workers_fill(h2_workers *workers)
     apr_thread_mutex_unlock(workers->lock);
 }
 
-int h2_workers_keep(h2_workers *workers)
+int h2_workers_keep(h2_workers *workers, h2_keep_for what)
 {
     int is_kept;
 
     apr_thread_mutex_lock(workers->lock);
-    is_kept = ensure_free_locked(workers);
-    workers->kept_count += is_kept;
+    is_kept = (what == H2_KEEP_STANDBY || has_room_for_runner_locked(workers))
+              && ensure_free_locked(workers);
+    if (is_kept) {
+        count_kept_locked(workers, what, 1);
+    }
     apr_thread_mutex_unlock(workers->lock);
     return is_kept;
 }
@@ -234,7 +239,7 @@ void h2_workers_use_kept(h2_workers *workers, h2_job job)
 {
     apr_thread_mutex_lock(workers->lock);
     H2_ASSERT(workers->kept_count > 0 && (workers->spare_count > 0 || workers->is_over));
-    --workers->kept_count;
+    count_kept_locked(workers, job.lead ? H2_KEEP_STANDBY : H2_KEEP_RUNNER, -1);
     if (workers->spare_count > 0) {
         hand_job_locked(workers, job);
     }
@@ -250,10 +255,10 @@ static void wake_longest_idle_locked(h2_workers *workers)
     }
 }
 
-void h2_workers_release_kept(h2_workers *workers)
+void h2_workers_release_kept(h2_workers *workers, h2_keep_for what)
 {
     apr_thread_mutex_lock(workers->lock);
-    --workers->kept_count;
+    count_kept_locked(workers, what, -1);
     wake_longest_idle_locked(workers);
     apr_thread_mutex_unlock(workers->lock);
     tell_loops(workers);
@@ -267,11 +272,6 @@ int h2_workers_count(h2_workers *workers)
     total = workers->total;
     apr_thread_mutex_unlock(workers->lock);
     return total;
-}
-
-int h2_workers_max(const h2_workers *workers)
-{
-    return workers->limits.max_total;
 }
 
 /* None that is kept, even when the pool stops. Else the longest idle one, which is

@@ -6,7 +6,8 @@
  * How many: each loop has one leader and one standby, a spare thread that is
  * kept for the moment when the leader gets stuck in a request. On top of these
  * come at most H2MaxWorkers detached ones. Thus with H2MaxWorkers requests
- * stuck somewhere, each loop can still answer quick requests.
+ * stuck somewhere, each loop can still answer quick requests: what is kept for
+ * running one may not take the place of a standby.
  *
  * Lock order: a loop's lock is never held when the pool's lock is taken.
  */
@@ -32,6 +33,12 @@ typedef struct h2_job {
     void *run;      /* run this request, detached */
 } h2_job;
 
+/* What a spare thread is kept for: to take the lead, or to run a request. */
+typedef enum {
+    H2_KEEP_STANDBY,
+    H2_KEEP_RUNNER
+} h2_keep_for;
+
 /* The work of a thread; called with no lock held, returns when the thread is
  * to be spare again. */
 typedef void h2_worker_main(h2_worker *worker, h2_job job);
@@ -56,12 +63,12 @@ struct h2_worker {
     apr_thread_cond_t *job_cond;
     h2_job job;
     apr_time_t spare_since;
-    unsigned is_gone : 1;
 };
 
 typedef struct h2_workers_limits {
     int min_total;            /* threads that stay however long they idle */
     int max_total;
+    int max_detached;         /* of these: in a request that runs beside the leaders */
     apr_interval_time_t idle; /* of a thread above the minimum before it leaves */
     int first_slot;           /* of the scoreboard: where to show threads */
     int slot_count;           /* 0: none */
@@ -71,7 +78,8 @@ typedef struct h2_workers_limits {
 } h2_workers_limits;
 
 /* Child start; the limits and what they point to are copied or live as long as
- * pool. */
+ * pool. Any thread makes subpools of pool and destroys them: its allocator needs a
+ * lock. */
 apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
                                const h2_workers_limits *limits, h2_worker_main *main);
 
@@ -79,19 +87,19 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
 void h2_workers_fill(h2_workers *workers);
 
 /* Any thread, no loop held: keeps one spare thread (made if need be) for a
- * later h2_workers_use_kept(). 0 when there is none to be had. */
-int h2_workers_keep(h2_workers *workers);
+ * later h2_workers_use_kept() with a job of that kind. 0 when there is none to be
+ * had, or max_detached requests have one. */
+int h2_workers_keep(h2_workers *workers, h2_keep_for what);
 
 /* Any thread, no loop held: gives job to a thread that was kept. When the time for
  * h2_workers_stop() was up, that has left, and the job is dropped. */
 void h2_workers_use_kept(h2_workers *workers, h2_job job);
 
-/* Any thread, no loop held: a kept thread is not needed any more. */
-void h2_workers_release_kept(h2_workers *workers);
+/* Any thread, no loop held: a thread that was kept for this is not needed any more. */
+void h2_workers_release_kept(h2_workers *workers, h2_keep_for what);
 
-/* Any thread: threads at the moment, and the most that there can be. */
+/* Any thread: threads at the moment. */
 int h2_workers_count(h2_workers *workers);
-int h2_workers_max(const h2_workers *workers);
 
 /* Child end: spare threads leave, those that are kept when they are released or
  * when timeout_usec is over. Joins all that have left; APR_TIMEUP when some have

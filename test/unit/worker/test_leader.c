@@ -223,6 +223,7 @@ static void start(int max_total, int loop_count)
     int i;
 
     limits.max_total = max_total;
+    limits.max_detached = max_total;
     limits.min_total = max_total;
     limits.idle = 600 * APR_USEC_PER_SEC;
     limits.loops = loops;
@@ -231,7 +232,7 @@ static void start(int max_total, int loop_count)
     for (i = 0; i < loop_count; ++i) {
         h2_job job = {loops[i], NULL};
 
-        assert_true(h2_workers_keep(workers));
+        assert_true(h2_workers_keep(workers, H2_KEEP_STANDBY));
         h2_workers_use_kept(workers, job);
         leader_of(loops[i]);
     }
@@ -414,7 +415,7 @@ static void who_does_not_lead_has_nothing_to_give_away(void **state)
     give(&sessions[0], &requests[1], QUICK);
     assert_ends(&requests[1]); /* there is a standby now */
     requests[0].how = DETACH;
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     h2_workers_use_kept(workers, job);
     assert_starts(&requests[0]);
     release(&requests[0]);
@@ -468,24 +469,24 @@ static void one_standby_is_enough(void **state)
     }
     assert_int_equal(h2_workers_count(workers), 2);
     /* The others can still be had. */
-    assert_true(h2_workers_keep(workers));
-    assert_true(h2_workers_keep(workers));
-    assert_false(h2_workers_keep(workers));
-    h2_workers_release_kept(workers);
-    h2_workers_release_kept(workers);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
 }
 
 static void where_no_standby_is_to_be_had_it_is_said_so(void **state)
 {
     (void)state;
     start(1, 0);
-    assert_true(h2_workers_keep(workers)); /* all there are */
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER)); /* all there are */
     h2_loop_lock(loops[0]);
     assert_false(h2_leader_ensure_standby(loops[0], workers));
     assert_false(loops[0]->has_standby);
     h2_loop_assert_held(loops[0]);
     h2_loop_unlock(loops[0]);
-    h2_workers_release_kept(workers);
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     h2_loop_lock(loops[0]);
     assert_true(h2_leader_ensure_standby(loops[0], workers));
     assert_true(loops[0]->has_standby);
@@ -531,11 +532,11 @@ static void *stop_workers(void *data)
 
 static int are_workers_stopping(void *data)
 {
-    int is_kept = h2_workers_keep(workers);
+    int is_kept = h2_workers_keep(workers, H2_KEEP_RUNNER);
 
     (void)data;
     if (is_kept) {
-        h2_workers_release_kept(workers);
+        h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     }
     return !is_kept;
 }

@@ -422,7 +422,7 @@ static int hand_over(session *s)
 
     h2_loop_starve(loop, &s->task);
     h2_loop_unlock(loop);
-    is_kept = h2_workers_keep(workers);
+    is_kept = h2_workers_keep(workers, H2_KEEP_RUNNER);
     h2_loop_lock(loop);
     if (!is_kept) {
         return 0;
@@ -437,7 +437,7 @@ static int hand_over(session *s)
         h2_workers_use_kept(workers, job);
     }
     else {
-        h2_workers_release_kept(workers);
+        h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     }
     h2_loop_lock(loop);
     return 1;
@@ -780,6 +780,7 @@ static void start(int max_total, apr_interval_time_t idle)
     }
     limits.min_total = 2 * LOOPS;
     limits.max_total = max_total;
+    limits.max_detached = max_total - 2 * LOOPS;
     limits.idle = idle;
     limits.slot_count = 4;
     limits.loops = loops;
@@ -790,7 +791,7 @@ static void start(int max_total, apr_interval_time_t idle)
     for (i = 0; i < LOOPS; ++i) {
         h2_job job = {loops[i], NULL};
 
-        assert_true(h2_workers_keep(workers));
+        assert_true(h2_workers_keep(workers, H2_KEEP_STANDBY));
         h2_workers_use_kept(workers, job);
     }
     for (i = 0; i < CLIENTS; ++i) {

@@ -73,6 +73,7 @@ static int setup(void **state)
     assert_int_equal(h2_loop_create(&loop, 0, pool), APR_SUCCESS);
     limits.min_total = 0;
     limits.max_total = CARDS;
+    limits.max_detached = CARDS;
     limits.idle = LONG_IDLE_USEC;
     limits.first_slot = FIRST_SLOT;
     limits.slot_count = 0;
@@ -119,7 +120,7 @@ static void use_kept(card *c)
 
 static void start(card *c)
 {
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     use_kept(c);
 }
 
@@ -181,7 +182,6 @@ static void a_new_pool_has_no_threads(void **state)
     limits.min_total = 3;
     create();
     assert_int_equal(h2_workers_count(workers), 0);
-    assert_int_equal(h2_workers_max(workers), CARDS);
 }
 
 static void filling_makes_the_minimum_of_threads(void **state)
@@ -255,13 +255,36 @@ static void there_are_never_more_threads_than_the_maximum(void **state)
     for (i = 0; i < 3; ++i) {
         start(&cards[i]);
     }
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     assert_int_equal(h2_workers_count(workers), 3);
     end(&cards[1]);
-    assert_true(h2_workers_keep(workers));
-    assert_false(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     use_kept(&cards[3]);
     assert_ptr_equal(cards[3].by, cards[1].by);
+}
+
+static void requests_do_not_take_the_threads_of_leaders_and_standbys(void **state)
+{
+    h2_job lead = {loop, NULL};
+
+    (void)state;
+    limits.max_total = 4; /* a leader, a standby, and: */
+    limits.max_detached = 2;
+    create();
+    assert_true(h2_workers_keep(workers, H2_KEEP_STANDBY));
+    h2_workers_use_kept(workers, lead);
+    assert_true(waiting_count_reaches(&cards[0].started, 1));
+    start(&cards[1]);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    use_kept(&cards[2]);
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_true(h2_workers_keep(workers, H2_KEEP_STANDBY));
+    h2_workers_release_kept(workers, H2_KEEP_STANDBY);
+    end(&cards[1]);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
 }
 
 static void a_thread_that_cannot_be_made_leaves_no_trace(void **state)
@@ -270,9 +293,9 @@ static void a_thread_that_cannot_be_made_leaves_no_trace(void **state)
     limits.slot_count = 1;
     create();
     httpd_stubs.thread_failures = 2;
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     h2_workers_fill(workers);
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     assert_int_equal(h2_workers_count(workers), 0);
     assert_int_equal(spare_count(), 0);
     start(&cards[0]);
@@ -288,7 +311,7 @@ static void a_job_reaches_its_worker_as_it_was_given(void **state)
 
     (void)state;
     create();
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_STANDBY));
     h2_workers_use_kept(workers, lead);
     assert_true(waiting_count_reaches(&cards[0].started, 1));
     assert_ptr_equal(cards[0].job.lead, loop);
@@ -306,12 +329,12 @@ static void a_kept_thread_is_kept_for_one_only(void **state)
     (void)state;
     limits.max_total = 2;
     create();
-    assert_true(h2_workers_keep(workers));
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     assert_int_equal(h2_workers_count(workers), 2);
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     use_kept(&cards[0]);
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     use_kept(&cards[1]);
     assert_ptr_not_equal(cards[0].by, cards[1].by);
 }
@@ -321,12 +344,12 @@ static void a_released_thread_can_be_kept_by_another(void **state)
     (void)state;
     limits.max_total = 1;
     create();
-    assert_true(h2_workers_keep(workers));
-    assert_false(h2_workers_keep(workers));
-    h2_workers_release_kept(workers);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     assert_int_equal(spare_count(), 1);
-    assert_true(h2_workers_keep(workers));
-    h2_workers_release_kept(workers);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
 }
 
 static void a_thread_runs_one_job_after_another(void **state)
@@ -374,12 +397,12 @@ static void a_thread_that_becomes_spare_is_told_to_who_starves(void **state)
     create();
     start(&cards[0]);
     starve(&task);
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     assert_false(is_retrying(NULL));
     waiting_count_add(&cards[0].gate, 1);
     assert_true(waiting_until(is_retrying, NULL));
-    assert_true(h2_workers_keep(workers));
-    h2_workers_release_kept(workers);
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
 }
 
 static void a_thread_that_was_kept_in_vain_is_told_to_who_starves(void **state)
@@ -389,10 +412,10 @@ static void a_thread_that_was_kept_in_vain_is_told_to_who_starves(void **state)
     (void)state;
     limits.max_total = 1;
     create();
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     starve(&task);
-    assert_false(h2_workers_keep(workers));
-    h2_workers_release_kept(workers);
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     assert_true(is_retrying(NULL));
 }
 
@@ -438,7 +461,7 @@ static void a_kept_thread_does_not_leave(void **state)
     (void)state;
     limits.idle = SHORT_IDLE_USEC;
     create();
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     start(&cards[0]);
     start(&cards[1]);
     end(&cards[0]);
@@ -458,10 +481,10 @@ static void threads_that_are_never_spare_keep_no_others_from_leaving(void **stat
     create();
     h2_workers_fill(workers);
     start(&cards[0]);
-    assert_true(h2_workers_keep(workers)); /* the other one */
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER)); /* the other one */
     start(&cards[1]);                      /* so this is a third */
     assert_int_equal(h2_workers_count(workers), 3);
-    h2_workers_release_kept(workers);
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     end(&cards[1]);
     assert_total_becomes(2);
     assert_int_equal(waiting_count_value(&cards[0].ended), 0);
@@ -604,7 +627,7 @@ static void a_pool_that_stops_makes_no_threads(void **state)
     limits.min_total = 2;
     create();
     assert_int_equal(h2_workers_stop(workers, WAITING_PATIENCE_USEC), APR_SUCCESS);
-    assert_false(h2_workers_keep(workers));
+    assert_false(h2_workers_keep(workers, H2_KEEP_RUNNER));
     h2_workers_fill(workers);
     assert_int_equal(h2_workers_count(workers), 0);
 }
@@ -647,12 +670,12 @@ static void a_kept_thread_stays_until_it_is_used_or_released_although_the_pool_s
     create();
     h2_workers_fill(workers);
     for (i = 0; i < 3; ++i) {
-        assert_true(h2_workers_keep(workers));
+        assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     }
     assert_int_equal(pthread_create(&self.thread, NULL, stop, &self), 0);
     assert_total_becomes(3);
     use_kept(&cards[0]);
-    h2_workers_release_kept(workers);
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     assert_total_becomes(2);
     waiting_count_add(&cards[0].gate, 1);
     assert_total_becomes(1);
@@ -669,12 +692,12 @@ static void when_the_time_is_up_kept_threads_leave_and_their_jobs_are_dropped(vo
     (void)state;
     create();
     start(&cards[0]);
-    assert_true(h2_workers_keep(workers));
-    assert_true(h2_workers_keep(workers));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
+    assert_true(h2_workers_keep(workers, H2_KEEP_RUNNER));
     assert_true(APR_STATUS_IS_TIMEUP(h2_workers_stop(workers, 1)));
     assert_int_equal(h2_workers_count(workers), 1);
     h2_workers_use_kept(workers, job_of(&cards[1]));
-    h2_workers_release_kept(workers);
+    h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     waiting_count_add(&cards[0].gate, 1);
     assert_int_equal(h2_workers_stop(workers, WAITING_PATIENCE_USEC), APR_SUCCESS);
     assert_int_equal(waiting_count_value(&cards[1].started), 0);
@@ -692,6 +715,7 @@ int main(void)
         TEST(a_spare_thread_is_used_before_one_is_made),
         TEST(the_thread_that_became_spare_last_works_first),
         TEST(there_are_never_more_threads_than_the_maximum),
+        TEST(requests_do_not_take_the_threads_of_leaders_and_standbys),
         TEST(a_thread_that_cannot_be_made_leaves_no_trace),
         TEST(a_job_reaches_its_worker_as_it_was_given),
         TEST(a_kept_thread_is_kept_for_one_only),

@@ -161,6 +161,16 @@ def test_errors_are_logged_with_the_client(httpd, h2):
     assert re.search(r"\[client 127\.0\.0\.1(:%d)?\]" % port, line)
 
 
+@pytest.mark.parametrize("what", [b"\0\0\1\0\0\0\0\0\0x", b"no frame at all, but text"],
+                         ids=["DATA on stream 0", "text"])
+def test_why_a_connection_was_ended_is_logged(httpd, h2, what):
+    h2.get("/files/1.bin")
+    position = len(httpd.errors())
+    h2.send_raw(what)
+    h2.wait_closed()
+    wait_until(lambda: "AH03401" in httpd.errors()[position:], "the error log")
+
+
 def test_ordinary_requests_write_nothing_to_the_error_log(httpd, connect):
     position = len(httpd.errors())
     client = connect()
@@ -255,6 +265,13 @@ def test_tls_variables_are_those_of_the_streams_connection(httpd):
         assert seen["SSL_PROTOCOL"] == "TLSv1.2" and seen["HTTPS"] == "on"
         assert seen["SSL_CIPHER"] == "ECDHE-RSA-AES128-GCM-SHA256"
         assert variables(new)["SSL_PROTOCOL"] == "TLSv1.3"
+
+
+def test_ids_of_requests_are_unique_over_all_children(h2):
+    """mod_cgid knows the scripts of all children by them, others by their low 32 bits."""
+    seen = [info(h2) for _ in range(20)]
+    assert len({int(s["id"]) & 0xffffffff for s in seen}) == 20
+    assert all(int(s["id"]) >> 32 == int(s["pid"]) for s in seen)
 
 
 def test_streams_of_one_connection_do_not_share_variables(h2):

@@ -96,6 +96,12 @@ def test_a_slow_handler_bounds_what_is_buffered_of_an_upload(httpd, connect, cou
 # -- pieces -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("body", [b"", b"some bytes"])
+def test_who_reads_past_the_end_of_a_body_reads_the_end_again(h2, body):
+    r = h2.fetch("POST", "/h2test/read?again=1", body=body)
+    assert r.complete and r.text == "read %d\n" % len(body)
+
+
 def test_a_body_in_frames_of_one_byte_arrives(h2):
     stream = h2.request("POST", "/h2test/echo", end=False)
     with h2.cork():

@@ -119,6 +119,25 @@ def test_hooks_that_sleep_do_not_hold_up_others(connect, counter):
     assert all(s.complete for s in sleepers)
 
 
+def test_the_end_of_a_request_does_not_hold_up_others(connect, counter):
+    """What its modules have registered to be done at its end may wait, as mod_cgi does for a
+    script that ignores SIGTERM."""
+    clients = [connect() for _ in range(3)]
+    path = "/h2test/write?n=10&end_gate=%s&tag=%s" % (counter.gate(), counter)
+    for client in clients:
+        assert client.get(path).complete
+    wait_until(lambda: counter.finished == 3 and counter.running == 3, "the three ends")
+    started = time.monotonic()
+    for client in clients + [connect()]:
+        for _ in range(5):
+            assert client.get("/files/1000.bin").complete
+    assert time.monotonic() - started < QUICK
+    clients[0].close()
+    assert counter.running == 3
+    counter.open()
+    wait_until(lambda: counter.running == 0, "the ends of the requests")
+
+
 def test_a_slow_request_does_not_hold_up_other_connections(connect, counter):
     slow = [connect() for _ in range(5)]
     for client in slow:
@@ -154,6 +173,25 @@ def test_one_connection_never_holds_all_workers(small, transport, counter, serve
     greedy.wait(*streams)
     assert all(s.complete for s in streams)
     assert counter.running_max < WORKERS and counter.started == 30
+
+
+def test_quick_requests_pass_those_of_their_connection_that_wait_for_a_thread(small, transport,
+                                                                              counter):
+    client = open_client(small, transport)
+    for _ in range(3):
+        client.get("/files/1000.bin")
+    uploads = []
+    for _ in range(20):     # more than its share: all but a few wait
+        uploads.append(client.request("POST", "/h2test/read?tag=%s" % counter, end=False))
+    wait_until(lambda: counter.running >= 2, "some uploads to run")
+    started = time.monotonic()
+    for _ in range(10):
+        assert client.get("/files/1000.bin").complete
+    assert time.monotonic() - started < QUICK
+    for stream in uploads:
+        client.send_data(stream, b"all of it", end=True)
+    client.wait(*uploads)
+    assert all(s.complete for s in uploads) and counter.running_max < WORKERS
 
 
 def test_the_share_of_a_connection_comes_back(small, transport, counter):
@@ -246,6 +284,29 @@ def test_quick_requests_are_answered_while_every_worker_is_stuck(small, transpor
     for client in clients:
         client.send_window_update(0, 100000)  # what was sent on stream 1 has taken it all
         assert client.get("/files/1.bin").complete
+
+
+def test_the_first_requests_of_a_child_do_not_take_the_threads_for_quick_ones(servers, transport,
+                                                                              mpm, counter):
+    """Those that run beside the leaders never take a leader's or a standby's place, not even when
+    no standby was needed yet."""
+    httpd = servers.get("fresh-" + transport, mpm, SMALL.replace("H2MaxWorkers %d" % WORKERS,
+                                                                 "H2MaxWorkers 4"),
+                        ports=("tls", "clear", "status"), threads=16)
+    uploads = []
+    for _ in range(4):
+        client = open_client(httpd, transport)
+        for _ in range(2):
+            stream = client.request("POST", "/h2test/read?tag=%s" % counter, end=False)
+            uploads.append((client, stream))
+    wait_until(lambda: counter.running == 4, "as many uploads to run as there are workers")
+    assert_served_promptly(httpd, transport)
+    assert counter.running_max == 4
+    for client, stream in uploads:      # the leaders run those that are here whole
+        client.send_data(stream, b"all of it", end=True)
+    for client, stream in uploads:
+        assert client.wait(stream).complete
+    assert counter.started == 8
 
 
 @pytest.mark.parametrize("stick", [stuck_uploads, stuck_downloads], ids=["uploads", "responses"])

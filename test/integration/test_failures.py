@@ -114,6 +114,10 @@ def test_a_script_that_ends_before_its_announced_length_resets_the_stream(h2):
     assert not r.ended and r.reset not in (None, NO_ERROR)
 
 
+def test_a_short_response_after_an_internal_redirect_resets_the_stream(h2):
+    assert not h2.get("/h2test/redirect?to=/h2test/fail%3Fhow=short%26n=10%26length=100").complete
+
+
 def test_a_handler_that_fails_on_a_cancelled_upload_ends(h2, counter):
     stream = h2.request("POST", "/h2test/echo?tag=%s" % counter, end=False)
     h2.send_data(stream, b"some")

@@ -14,7 +14,7 @@ import environment as env
 from conftest import open_client
 from demosite import pattern
 from h1client import Http1
-from h2client import Tls
+from h2client import INITIAL_WINDOW_SIZE, Tls
 from servers import PLAIN
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "date"}
@@ -86,6 +86,20 @@ def test_a_redirect_to_a_loop_ends_with_an_error(h2):
 
 
 # -- CGI --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/h2test/write", "/h2test/redirect"])
+@pytest.mark.parametrize("size", [0, 10, 20000, 65000, 97000, 98304, 200000])
+def test_a_response_ends_with_the_trailers_of_its_handler(connect, path, size):
+    client = connect(window=1 << 20, settings={INITIAL_WINDOW_SIZE: 1 << 20})
+    value = "v" * 6000      # so that they seldom fit behind the last DATA
+    to = "/h2test/write?n=%d%%26trailer=%s" % (size, value)
+    query = ("?n=%d&trailer=%s" % (size, value) if path == "/h2test/write"
+             else "?to=" + to.replace("?", "%3F"))
+    r = client.get(path + query)
+    assert r.complete and r.received == size
+    assert r.trailers == [("x-trailer", value)]
+    assert client.get("/files/1.bin").complete
 
 
 @pytest.fixture(params=["cgid", "cgi"])

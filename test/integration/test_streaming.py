@@ -32,6 +32,14 @@ def test_each_event_of_a_cgi_script_is_sent_at_once(h2, servers, counter):
     assert_events_come_one_by_one(h2, h2.request("GET", path), lambda i: counter.open("-%d" % i))
 
 
+def test_a_script_with_a_trusted_length_is_sent_as_it_writes(h2, servers, counter):
+    stream = h2.request("GET", "/cgi/halves?%s/%s" % (servers.counters.folder, counter.gate()))
+    h2.wait_bytes(stream, 6, timeout=5)
+    assert stream.body == b"first " and stream.headers["content-length"] == "12"
+    counter.open()
+    assert h2.wait(stream).complete and stream.body == b"first second"
+
+
 def test_each_event_of_a_back_end_is_sent_at_once(h2, servers, counter):
     gates = servers.backend.new_gates(counter.name, len(EVENTS))
     stream = h2.request("GET", "/proxy/events/" + counter.name)

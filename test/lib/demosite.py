@@ -125,6 +125,13 @@ SCRIPTS = {
     "nothing": "#!/bin/sh\nexit 1\n",
     "short": "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\nContent-Length: 100\\r\\n\\r\\n'\n"
              "printf 'only this'\n",
+    # QUERY_STRING: PATH; the second half waits for the file PATH.gate
+    "halves": "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\nContent-Length: 12\\r\\n\\r\\n'\n"
+              "printf 'first '; tries=0\n"
+              "while [ ! -e \"$QUERY_STRING.gate\" ] && [ $tries -lt 1000 ]; do\n"
+              "  sleep 0.02; tries=$((tries + 1))\n"
+              "done\n"
+              "printf 'second'\n",
     "large": "#!/bin/sh\nprintf 'Content-Type: application/octet-stream\\r\\n\\r\\n'\n"
              "exec head -c \"${QUERY_STRING:-1000000}\" /dev/zero\n",
     # QUERY_STRING: N/PATH: N events, after event i it waits for the file PATH-i.gate

@@ -38,9 +38,9 @@ ExtendedStatus On
     SSLOptions +StdEnvVars
 </Directory>
 # httpd drops a script's Content-Length unless it is told to trust it.
-<Location /cgi/short>
+<LocationMatch ^/cgi/(short|halves)>
     SetEnv ap_trust_cgilike_cl yes
-</Location>
+</LocationMatch>
 <Location /h2test/>
     SetHandler h2test
 </Location>

@@ -126,13 +126,47 @@ static int arg_is(request_rec *r, const char *name, const char *value)
     return strcmp(arg(r, name, ""), value) == 0;
 }
 
-static void wait_for_gate(request_rec *r, const char *gate)
+static void wait_for_path(const char *path, apr_interval_time_t max)
 {
-    const char *path = apr_psprintf(r->pool, "%s/%s.gate", test_dir, gate);
-    apr_time_t end = apr_time_now() + apr_time_from_msec(arg_number(r, "max", 20000));
+    apr_time_t end = apr_time_now() + max;
 
     while (access(path, F_OK) != 0 && apr_time_now() < end) {
         apr_sleep(apr_time_from_msec(2));
+    }
+}
+
+static void wait_for_gate(request_rec *r, const char *gate)
+{
+    wait_for_path(apr_psprintf(r->pool, "%s/%s.gate", test_dir, gate),
+                  apr_time_from_msec(arg_number(r, "max", 20000)));
+}
+
+/* A request whose end waits, as mod_cgi's for a script that does not want to die. */
+typedef struct {
+    const char *path;
+    struct counter *counter;
+} end_gate;
+
+static apr_status_t wait_at_end(void *data)
+{
+    const end_gate *gate = data;
+
+    enter(gate->counter);
+    wait_for_path(gate->path, apr_time_from_sec(20));
+    leave(gate->counter);
+    return APR_SUCCESS;
+}
+
+static void set_end_gate(request_rec *r)
+{
+    const char *name = arg(r, "end_gate", NULL);
+
+    if (name) {
+        end_gate *gate = apr_palloc(r->pool, sizeof(*gate));
+
+        gate->path = apr_psprintf(r->pool, "%s/%s.gate", test_dir, name);
+        gate->counter = find_counter(arg(r, "tag", NULL));
+        apr_pool_cleanup_register(r->pool, gate, wait_at_end, apr_pool_cleanup_null);
     }
 }
 
@@ -328,6 +362,9 @@ static int do_read(request_rec *r, writer *w)
             apr_sleep(apr_time_from_msec(ms));
         }
     }
+    if (arg_number(r, "again", 0) && rv == APR_EOF) {
+        rv = read_some(r, w, in, chunk, &length); /* gives the end again, as HTTP_IN does */
+    }
     if (rv != APR_SUCCESS && rv != APR_EOF) {
         return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
     }
@@ -414,12 +451,13 @@ static int do_info(request_rec *r, writer *w)
                        "protocol=%s\nproto_num=%d\nthe_request=%s\nmethod=%s\nuri=%s\n"
                        "hostname=%s\nscheme=%s\nport=%d\nuseragent_ip=%s\nclient_ip=%s\n"
                        "has_master=%d\nkeepalive=%d\nis_h2=%d\nserver=%s\nmin_workers=%d\n"
-                       "max_workers=%d\npid=%d\n",
+                       "max_workers=%d\npid=%d\nid=%ld\n",
                        r->protocol, r->proto_num, r->the_request, r->method, r->uri, r->hostname,
                        ap_http_scheme(r), (int)ap_get_server_port(r), r->useragent_ip,
                        r->connection->client_ip, r->connection->master != NULL,
                        r->connection->keepalive, is_h2 ? is_h2(r->connection) : -1,
-                       r->server->server_hostname, min_workers, max_workers, (int)getpid());
+                       r->server->server_hostname, min_workers, max_workers, (int)getpid(),
+                       r->connection->id);
     writer_pass(w);
     return OK;
 }
@@ -463,6 +501,10 @@ static int handler(request_rec *r)
             w.counter = find_counter(arg(r, "tag", NULL));
             if (status) {
                 r->status = status;
+            }
+            set_end_gate(r);
+            if (arg(r, "trailer", NULL)) {
+                apr_table_set(r->trailers_out, "x-trailer", arg(r, "trailer", ""));
             }
             enter(w.counter);
             rv = behaviours[i].run(r, &w);

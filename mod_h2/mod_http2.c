@@ -44,7 +44,5 @@ module AP_MODULE_DECLARE_DATA http2_module = {
     h2_config_merge_server,
     h2_config_commands,
     register_hooks,
-#if defined(AP_MODULE_FLAG_NONE)
     AP_MODULE_FLAG_NONE,
-#endif
 };

@@ -1,7 +1,7 @@
 /*
  * What every file of the module needs: httpd's and APR's types, the log id of
- * a connection and a stream, asserts, and the only place where versions of
- * httpd and nghttp2 are told apart.
+ * a connection and a stream, asserts; and the only place where versions of httpd
+ * and nghttp2 may be told apart.
  *
  * Knows nothing of the rest of the module. No state.
  */

@@ -42,16 +42,15 @@ typedef enum {
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
     int window_bytes;                  /* of a request's body, 1024 to 2^31-1 */
-    int is_window_set;                 /* boolean: H2WindowSize was given */
     apr_size_t stream_mem_bytes;       /* of a response kept for a stream, 1024 to 2^31-1 */
-    int min_workers;                   /* threads of a child, 1 to 65535; 0: not given, derive it */
-    int max_workers;                   /* the same; not below min_workers where both were given */
+    int min_workers;                   /* threads that a child keeps, 1 to 65535; 0: derive it */
+    int max_workers;                   /* requests beside the leaders; not below min_workers */
     apr_interval_time_t worker_idle;   /* usec, > 0: a thread above the minimum ends then */
     int modern_tls_only;               /* boolean, see conn/h2_tls_policy.h */
     apr_off_t tls_warm_up_bytes;       /* sent in small TLS records first; 0: none */
     apr_interval_time_t tls_cool_down; /* usec idle until records are small again; 0: never */
     int padding_bits;                  /* frames get 0 to 2^bits - 1 bytes of padding, 0 to 8 */
-    int max_data_frame_bytes;          /* payload of a DATA frame, to 2^24-1; 0: no limit of ours */
+    int max_data_frame_bytes;          /* of a DATA frame without padding, to 2^24-1; 0: no limit */
     int direct;                        /* unset, 0 or 1: ask h2_config_is_direct() */
     int upgrade;                       /* unset, 0 or 1: ask h2_config_is_upgrade() */
     int output_buffering;              /* boolean: ask h2_config_is_output_buffering() */

@@ -167,10 +167,10 @@ const command_rec h2_config_commands[] = {
            "1024 to 2147483647 (default: 65536)"),
     NUMBER("H2MinWorkers", min_workers,
            "threads for requests that each child keeps, 1 to 65535 "
-           "(default: derived from the MPM)"),
+           "(default: two for each core)"),
     NUMBER("H2MaxWorkers", max_workers,
-           "threads for requests that each child has at most, 1 to 65535 "
-           "(default: derived from the MPM)"),
+           "requests that run in threads of their own in each child at most, 1 to 65535 "
+           "(default: one and a half for each thread of the MPM)"),
     NUMBER("H2MaxWorkerIdleSeconds", max_worker_idle,
            "seconds until an idle thread above the minimum ends, 1 to 2147483647 "
            "(default: 600)"),
@@ -193,7 +193,7 @@ const command_rec h2_config_commands[] = {
                   "how long a request waits for its client to send or take data, in s, ms, mi "
                   "or h, 0 for without end (default: Timeout)"),
     NUMBER("H2MaxDataFrameLen", max_data_frame_len,
-           "bytes of a response in one DATA frame, 0 (no limit but the client's) to 16777215 "
+           "bytes of a response in one DATA frame, 0 (no limit but HTTP/2's) to 16777215 "
            "(default: 0)"),
     {.name = NULL},
 };

@@ -15,10 +15,10 @@
 #include "request/h2_context.h"
 #include "request/h2_habits.h"
 
-/* How long the child's end waits for threads that are in a handler. */
+/* How long the child's end waits for threads that are in a request or its end. */
 #define H2_STOP_USEC (7 * APR_USEC_PER_SEC)
 
-/* Of all threads, how many one connection may hold: no client takes them all. */
+/* Of H2MaxWorkers, how many one connection may hold: no client takes them all. */
 #define H2_SHARE_DIVISOR 2
 
 static h2_child *child;

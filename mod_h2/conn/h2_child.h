@@ -27,7 +27,7 @@ typedef struct h2_child {
     volatile apr_uint32_t session_count; /* ever: spreads them over the loops */
 } h2_child;
 
-/* After the configuration was read: checks it, says hello. */
+/* After the configuration was read: says hello, and where HTTP/2 cannot be offered. */
 int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
 /* The hooks child_init and child_stopping. */

@@ -44,7 +44,7 @@ static void close_socket(h2_session *session)
 
 static void shut(h2_session *session)
 {
-    ap_prep_lingering_close(session->c);
+    ap_run_pre_close_connection(session->c);
     h2_io_shutdown(&session->io);
     session->is_shut = 1;
     session->linger_until = session->loop->now + H2_LINGER_USEC;
@@ -76,7 +76,11 @@ void h2_closing_bury(h2_session *session, int is_due)
     conn_rec *c = session->c;
 
     h2_loop_assert_held(loop);
-    if (!is_due && !(loop->is_stopping && session->is_let_go)) {
+    if (loop->is_stopping) { /* its memory goes with the process */
+        h2_loop_remove(loop, &session->task);
+        return;
+    }
+    if (!is_due) {
         return;
     }
     if (!session->is_let_go) {

@@ -25,7 +25,7 @@
 typedef int ssl_HOOK_pre_handshake_t(conn_rec *c, SSL *ssl, int is_proxy);
 
 /* What we keep of a connection of the MPM until it is a session; in its
- * conn_config. The MPM's thread only. */
+ * conn_config. The MPM's thread only; runners read protocol. */
 typedef struct h2_connection {
     const char *protocol;   /* that it was switched to, NULL: none of ours */
     server_rec *server;     /* whose configuration holds */
@@ -72,8 +72,8 @@ static int note_ssl(conn_rec *c, SSL *ssl, int is_proxy)
     return DECLINED;
 }
 
-/* Is its TLS good enough? Before the handshake has ended nothing is known of it,
- * and that is good enough for then. */
+/* Is its TLS good enough? What is not known of it before the handshake has ended is
+ * good enough for then. */
 static int has_good_tls(conn_rec *c, const server_rec *s)
 {
     const char *protocol, *cipher;

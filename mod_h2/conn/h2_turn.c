@@ -8,7 +8,7 @@
 #include "request/h2_request.h"
 #include "session/h2_session.h"
 
-/* When so much time has passed since the turn began, although more requests wait:
+/* When so much time has passed since the turn began to start requests, although more requests wait:
  * their answers are sent, and others have their turn. */
 #define H2_TURN_USEC 2000
 
@@ -18,7 +18,7 @@
 
 /* Why a session's requests are not started any more for now. */
 typedef enum {
-    H2_START_DONE,     /* all of them run */
+    H2_START_DONE,     /* all of them run, or something is to happen first */
     H2_START_LATER,    /* others have their turn first */
     H2_START_LEAD_LOST /* the thread leads no more */
 } h2_start_end;
@@ -51,12 +51,13 @@ static int is_for_other_thread(const h2_session *session, h2_stream *stream)
            || h2_habits_is_slow(session->loop->index, h2_habits_of(stream));
 }
 
-/* The first that waits and is for another thread, or not; NULL: none. */
-static h2_stream *first_waiting(h2_session *session, int for_other_thread)
+/* The request to be started next. Where there is no thread for those that are for
+ * another one, the quick ones pass them. NULL: none. */
+static h2_stream *next_to_start(h2_session *session, int is_held_up)
 {
     h2_stream *stream = h2_session_next_waiting(session, NULL);
 
-    while (stream && is_for_other_thread(session, stream) != for_other_thread) {
+    while (stream && is_held_up && is_for_other_thread(session, stream)) {
         stream = h2_session_next_waiting(session, stream);
     }
     return stream;
@@ -78,8 +79,8 @@ static int keep_runner(h2_session *session)
     return is_kept;
 }
 
-/* Gives one request to a spare thread. Returns 0 if there is nothing to give, or
- * nobody to give it to. */
+/* Gives a request to a spare thread. Returns 0 if there is no thread for it; somebody
+ * sees to it that the session has its turn when there is. */
 static int hand_over(h2_session *session)
 {
     h2_loop *loop = session->loop;
@@ -87,12 +88,11 @@ static int hand_over(h2_session *session)
     h2_job job = {NULL, NULL};
     h2_stream *stream;
 
-    if (h2_session_has_its_share(session) || !first_waiting(session, 1)
-        || !keep_runner(session)) {
+    if (h2_session_has_its_share(session) || !keep_runner(session)) {
         return 0;
     }
-    stream = first_waiting(session, 1); /* it may be another one by now */
-    if (stream) {
+    stream = h2_session_next_waiting(session, NULL); /* it may be another one by now */
+    if (stream && is_for_other_thread(session, stream)) {
         job.run = h2_context_create(session, stream);
         if (job.run) {
             h2_session_started(session, stream);
@@ -109,20 +109,18 @@ static int hand_over(h2_session *session)
         h2_workers_release_kept(workers, H2_KEEP_RUNNER);
     }
     h2_loop_lock(loop);
-    return job.run != NULL;
+    return 1;
 }
 
 static int ensure_standby(h2_session *session)
 {
     h2_loop *loop = session->loop;
+    int was_starved = session->task.is_starved;
     int is_kept;
 
-    if (loop->has_standby) {
-        return 1;
-    }
     h2_loop_starve(loop, &session->task);
     is_kept = h2_leader_ensure_standby(loop, h2_child_get()->workers);
-    if (is_kept) {
+    if (is_kept && !was_starved) { /* else for another one of its requests */
         h2_loop_unstarve(loop, &session->task);
     }
     return is_kept;
@@ -135,11 +133,16 @@ static int end_requests(h2_worker *worker, h2_session *session)
 {
     h2_loop *loop = session->loop;
     int is_leader = h2_leader_is(worker, loop), was_leader = is_leader;
-    h2_stream *stream, *next, *done = h2_session_take_done(session);
+    h2_stream *stream, *next, *done;
 
-    if (!done) {
+    if (!session->done) {
         return 1;
     }
+    if (is_leader) {
+        h2_leader_ensure_standby(loop, h2_child_get()->workers);
+    }
+    done = h2_session_take_done(session);
+    ++session->ender_count;
     if (is_leader) {
         h2_leader_run_begin(loop, h2_child_get()->watchdog);
     }
@@ -157,6 +160,7 @@ static int end_requests(h2_worker *worker, h2_session *session)
     else {
         h2_loop_lock(loop);
     }
+    --session->ender_count;
     for (stream = done; stream; stream = next) {
         next = stream->next_done;
         if (stream->exchange.context) {
@@ -172,14 +176,19 @@ static h2_start_end start_requests(h2_worker *worker, h2_session *session)
 {
     h2_loop *loop = session->loop;
     apr_time_t begun = loop->now;
+    int is_held_up = 0;
 
-    while (hand_over(session)) {
-        continue;
-    }
     while (!h2_io_is_blocked(&session->io) && !loop->is_stopping) {
-        h2_stream *stream = first_waiting(session, 0);
+        h2_stream *stream = next_to_start(session, is_held_up);
 
-        if (!stream || session->running_count > session->running_max) {
+        if (!stream) {
+            return H2_START_DONE;
+        }
+        if (is_for_other_thread(session, stream)) {
+            is_held_up = !hand_over(session);
+            continue;
+        }
+        if (session->running_count > session->running_max) {
             return H2_START_DONE;
         }
         if (!loop->has_standby) {
@@ -208,7 +217,7 @@ static h2_start_end start_requests(h2_worker *worker, h2_session *session)
 static void leave_to_leader(h2_session *session)
 {
     if (h2_session_is_finished(session) || h2_session_next_waiting(session, NULL)
-        || session->done_count || session->loop->is_draining || session->loop->is_stopping) {
+        || session->done || session->loop->is_draining || session->loop->is_stopping) {
         h2_loop_ready(session->loop, &session->task);
     }
 }

@@ -1,6 +1,6 @@
 /*
  * The work of an H2Worker: leading a loop, where each task gets its turn (read,
- * start requests, write, close), or running a request detached.
+ * start requests, write, end requests, close), or running a request detached.
  */
 #ifndef H2_TURN_H
 #define H2_TURN_H

@@ -3,8 +3,8 @@
  * in memory, or a range of an open file that is read when it is sent.
  *
  * Queues of chunks are guarded by the loop's lock. A chunk with is_malloced is
- * freed by h2_chunk_destroy(), by any thread; any other lives in the request's
- * pool and so do its bytes. The descriptor of a file is borrowed from the
+ * freed by h2_chunk_destroy(), by any thread; any other lives in the pool of the
+ * request's context, its bytes there or in buckets that the context keeps. The descriptor of a file is borrowed from the
  * request, which keeps it open until the stream has ended.
  */
 #ifndef H2_CHUNK_H

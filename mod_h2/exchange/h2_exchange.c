@@ -1,9 +1,8 @@
 #include "exchange/h2_exchange.h"
 
-void h2_exchange_init(h2_exchange *exchange, int stream_id)
+void h2_exchange_init(h2_exchange *exchange)
 {
     memset(exchange, 0, sizeof(*exchange));
-    exchange->stream_id = stream_id;
     h2_chunks_init(&exchange->in);
     h2_chunks_init(&exchange->out);
 }

@@ -19,7 +19,6 @@
 
 typedef struct h2_exchange {
     /* Fixed before the request runs. */
-    int stream_id;
     const h2_head *head;          /* of the request, lives in the stream */
 
     /* Guarded by the loop's lock: */
@@ -39,11 +38,12 @@ typedef struct h2_exchange {
     unsigned is_running : 1;      /* from the start of the request to its end */
     apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */
     void *context;                /* the request's context; the runner's while
-                                   * is_running, the holder's after it */
+                                   * is_running, then the holder's, at last the one's
+                                   * who ends it */
 } h2_exchange;
 
 /* At the creation of the stream. */
-void h2_exchange_init(h2_exchange *exchange, int stream_id);
+void h2_exchange_init(h2_exchange *exchange);
 
 /* Holder: something has changed that the runner may wait for. */
 void h2_exchange_wake(h2_exchange *exchange);

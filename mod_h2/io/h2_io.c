@@ -202,10 +202,7 @@ apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
         rv = read_filters(io, scratch_size, pdata, plength);
         io->is_drained = APR_STATUS_IS_EAGAIN(rv);
     }
-    if (rv == APR_SUCCESS) {
-        io->received_bytes += *plength;
-    }
-    else if (!APR_STATUS_IS_EAGAIN(rv) && !APR_STATUS_IS_EOF(rv)) {
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv) && !APR_STATUS_IS_EOF(rv)) {
         break_io(io, rv);
     }
     return rv;

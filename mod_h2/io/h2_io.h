@@ -38,7 +38,6 @@ typedef struct h2_io {
     apr_size_t pending_start;
     apr_size_t pending_end;
     apr_uint64_t sent_bytes;     /* that the socket took, ever */
-    apr_uint64_t received_bytes;
     unsigned is_drained : 1;     /* the filters keep nothing that was read before */
     unsigned is_shut : 1;        /* TLS is gone: the filters must not be used any more */
     unsigned is_broken : 1;      /* the socket is of no use any more */

@@ -30,7 +30,6 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
         return rv;
     }
     loop->index = index;
-    loop->pool = pool;
     loop->scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->record_scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->now = apr_time_now();

@@ -33,7 +33,8 @@
 typedef struct h2_loop h2_loop;
 typedef struct h2_task h2_task;
 
-/* What a loop knows of a connection. Touched by the holder of the loop only. */
+/* What a loop knows of a connection. Touched by the holder of the loop only, but for
+ * pfd, which poll reads. */
 struct h2_task {
     APR_RING_ENTRY(h2_task) link;       /* in the loop's tasks */
     APR_RING_ENTRY(h2_task) ready_link;
@@ -53,7 +54,6 @@ struct h2_task {
 struct h2_loop {
     /* Fixed after creation. */
     int index;
-    apr_pool_t *pool;
     apr_pollset_t *pollset;
 
     apr_thread_mutex_t *lock;
@@ -86,7 +86,7 @@ struct h2_loop {
     /* Any thread, atomically: tasks in the starved list. */
     volatile apr_uint32_t starved_count;
 
-    /* Any thread, atomically: odd while the leader runs a request; read by the
+    /* Any thread, atomically: odd while the leader runs or ends a request; read by the
      * watchdog, which sees a request that takes long by the same odd number
      * seen twice. */
     volatile apr_uint32_t run_sequence;

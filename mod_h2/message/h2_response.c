@@ -7,8 +7,7 @@ static const char *const connection_fields[] = {
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
 };
 
-/* Names that most responses have, so that they need not be copied. Sorted by
- * nothing: found by length and first letter. */
+/* Names that most responses have, so that they need not be copied. */
 static const struct {
     const char *name;
     apr_size_t length;

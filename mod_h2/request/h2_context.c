@@ -144,8 +144,8 @@ static conn_rec *make_secondary(h2_context *context, conn_rec *master, long id)
     return c;
 }
 
-/* Modules make ids of the low 32 bits, which are unique in the child; mod_cgid knows
- * the scripts of all children by the whole. */
+/* Modules make ids of the low 32 bits, which do not come again in the child for 67
+ * million requests; mod_cgid knows the scripts of all children by the whole. */
 static long next_id(h2_loop *loop)
 {
     apr_uint32_t low = (++loop->request_count << 6) | (unsigned)loop->index;
@@ -179,13 +179,32 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     return context;
 }
 
+/* httpd would count it when it is logged, which is after its last bytes were sent. */
+void h2_context_count(h2_context *context, ap_sb_handle_t *sbh)
+{
+    worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
+
+    if (!score || context->is_counted || !context->end_of_request || !ap_extended_status) {
+        return;
+    }
+    context->is_counted = 1;
+    ap_increment_counts(sbh, context->r);
+    if (add_bytes_out) { /* mod_logio knows of no bytes before the log */
+        apr_uint64_t bytes = context->stream->out_bytes;
+
+        score->bytes_served += bytes;
+        score->my_bytes_served += bytes;
+        score->conn_bytes += bytes;
+    }
+}
+
 void h2_context_end(h2_context *context, ap_sb_handle_t *sbh)
 {
     conn_rec *c = context->c;
     worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
     int status = score ? score->status : 0;
 
-    c->sbh = sbh;
+    c->sbh = context->is_counted ? NULL : sbh;
     c->current_thread = NULL;
     if (add_bytes_out) {
         add_bytes_out(c, (apr_off_t)context->stream->out_bytes);

@@ -37,7 +37,7 @@ struct h2_context {
     apr_uint32_t habit;             /* where h2_habits remembers this request */
     unsigned has_no_body : 1;       /* the request ended with its head */
 
-    /* The runner; after the request the holder. */
+    /* The runner; after the request the holder, then who ends it. */
     h2_worker *worker;              /* that runs it */
     request_rec *r;
     apr_size_t staged_max;          /* of H2StreamMaxMemSize: a quarter for what is staged, */
@@ -63,6 +63,7 @@ struct h2_context {
     unsigned is_failed : 1;         /* the response is broken: reset the stream */
     unsigned is_buffering : 1;      /* H2OutputBuffering */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
+    unsigned is_counted : 1;        /* in the scoreboard */
 };
 
 /* Child start: lists of spare contexts for that many loops, in pool, which is the
@@ -73,9 +74,13 @@ void h2_context_init(apr_pool_t *pool, int loop_count);
  * connection set up as far as needs the session; NULL without memory. */
 h2_context *h2_context_create(h2_session *session, h2_stream *stream);
 
+/* Holder: the stream has ended and so has the request; it is counted in the slot of
+ * the calling thread (NULL: not yet), once. */
+void h2_context_count(h2_context *context, ap_sb_handle_t *sbh);
+
 /* Not holding the loop, as it runs the cleanups of any module: the stream has ended
  * and so has the request. Logs it, and frees all it had. sbh: of the calling thread,
- * where the request is counted. */
+ * where the request is counted if it is not yet. */
 void h2_context_end(h2_context *context, ap_sb_handle_t *sbh);
 
 /* Holder: an ended context is kept for another request of loop. Takes context. */

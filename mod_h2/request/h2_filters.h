@@ -29,7 +29,7 @@ void h2_filters_add_request(request_rec *r);
  * on the one of an internal redirect. */
 void h2_filters_add_length(request_rec *r);
 
-/* For h2_filters.c only: the filters, each in a file of its own. */
+/* For h2_filters.c only: the filters, each in the file of its kind. */
 apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                             apr_read_type_e block, apr_off_t readbytes);
 apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,

@@ -22,7 +22,7 @@ apr_uint32_t h2_habits_place(const h2_head *head);
 /* Holder: the same for the stream's request, worked out once. */
 apr_uint32_t h2_habits_of(h2_stream *stream);
 
-/* Was it slow, or is one running at the moment that has been? */
+/* Was it slow, or is one of its like running that a leader has begun? */
 int h2_habits_is_slow(int loop_index, apr_uint32_t place);
 
 /* The leader begins one: until it says otherwise, this counts as slow, which only

@@ -1,7 +1,7 @@
 /*
  * The output of a request: what its filters hand down, staged in the context
- * until it is published into the exchange: at the end, on a FLUSH, or when there
- * is more than H2StreamMaxMemSize of it.
+ * until it is published into the exchange: at the end, on a FLUSH, before a wait for
+ * more of it, or when there is more than a quarter of H2StreamMaxMemSize.
  *
  * The thread that runs the request, not holding the loop, unless said.
  */

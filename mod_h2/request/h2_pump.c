@@ -5,13 +5,28 @@
 /* Buffers that one session may write before others have a turn. */
 #define H2_PUMP_BUFFERS 4
 
+/* Their last bytes are packed: who reads them finds the requests counted. */
+static void count_done(h2_session *session, ap_sb_handle_t *sbh)
+{
+    h2_stream *stream;
+
+    for (stream = session->done; stream; stream = stream->next_done) {
+        if (stream->exchange.context) {
+            h2_context_count(stream->exchange.context, sbh);
+        }
+    }
+}
+
 void h2_pump_output(h2_session *session, const h2_worker *worker)
 {
     int buffers;
 
     session->c->current_thread = worker->thread;
     for (buffers = 0; buffers < H2_PUMP_BUFFERS; ++buffers) {
-        if (!h2_session_pack(session) || h2_session_write(session) != APR_SUCCESS
+        apr_size_t used = h2_session_pack(session);
+
+        count_done(session, worker->scoreboard);
+        if (!used || h2_session_write(session) != APR_SUCCESS
             || h2_io_is_blocked(&session->io)) {
             break;
         }
@@ -28,7 +43,7 @@ void h2_pump_by_runner(h2_context *context)
     h2_session *session = context->session;
 
     h2_pump_output(session, context->worker);
-    if (h2_session_is_finished(session) || session->done_count) {
+    if (h2_session_is_finished(session) || session->done) {
         h2_loop_ready(session->loop, &session->task);
     }
 }

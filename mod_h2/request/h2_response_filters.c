@@ -1,6 +1,6 @@
 /*
- * The way of a response out of httpd: H2_RESPONSE makes its head, H2_OUT takes
- * its body and the interim responses.
+ * The way of a response out of httpd: H2_LENGTH counts its body, H2_RESPONSE makes its
+ * head, H2_OUT takes its body and the interim responses.
  */
 #include "base/h2_base.h"
 

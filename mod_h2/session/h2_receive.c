@@ -1,7 +1,7 @@
 /*
  * The way in: bytes from the client to nghttp2, and what its callbacks make of
- * frames. Callbacks only note what has happened; nothing is started, sent or
- * freed in them.
+ * frames. Callbacks note what has happened; no request is started in them, and
+ * nothing is sent or freed but by nghttp2.
  */
 #include "session/h2_session.h"
 
@@ -179,7 +179,6 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         break;
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
-            session->has_settings = 1;
             windows_have_grown(session, 0);
         }
         break;

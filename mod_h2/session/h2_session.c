@@ -190,7 +190,7 @@ h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after)
 
 int h2_session_has_its_share(const h2_session *session)
 {
-    return session->running_count >= session->running_max;
+    return session->running_count + session->ender_count >= session->running_max;
 }
 
 void h2_session_started(h2_session *session, h2_stream *stream)
@@ -201,6 +201,18 @@ void h2_session_started(h2_session *session, h2_stream *stream)
     ++session->running_count;
 }
 
+/* Nothing of the stream can happen any more: its request is to be ended. */
+static void append_done(h2_session *session, h2_stream *stream)
+{
+    if (session->done_last) {
+        session->done_last->next_done = stream;
+    }
+    else {
+        session->done = stream;
+    }
+    session->done_last = stream;
+}
+
 void h2_session_finished(h2_session *session, h2_stream *stream)
 {
     h2_loop_assert_held(session->loop);
@@ -209,7 +221,7 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
     stream->exchange.is_running = 0;
     --session->running_count;
     if (stream->is_closed) {
-        ++session->done_count;
+        append_done(session, stream);
         return;
     }
     /* Whatever it is that the handler did not say: there is no more to come. */
@@ -263,7 +275,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
                       (unsigned)error);
     }
     if (!is_running) {
-        ++session->done_count;
+        append_done(session, stream);
     }
     if (!session->open_count) {
         session->idle_since = session->loop->now;
@@ -272,22 +284,17 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
 
 h2_stream *h2_session_take_done(h2_session *session)
 {
-    h2_stream *stream, *next, *first = NULL, **plast = &first;
+    h2_stream *stream, *first = session->done;
 
     h2_loop_assert_held(session->loop);
-    for (stream = APR_RING_FIRST(&session->streams); session->done_count > 0; stream = next) {
-        next = APR_RING_NEXT(stream, link);
-        if (!stream->is_closed || stream->exchange.is_running) {
-            continue;
-        }
+    for (stream = first; stream; stream = stream->next_done) {
         APR_RING_REMOVE(stream, link);
         --session->stream_count;
-        --session->done_count;
         ++session->ending_count;
         h2_exchange_clear(&stream->exchange); /* before the memory that it points to */
-        *plast = stream;
-        plast = &stream->next_done;
     }
+    session->done = NULL;
+    session->done_last = NULL;
     return first;
 }
 
@@ -509,7 +516,9 @@ void h2_session_follow_end(h2_session *session)
     if (session->state != H2_SESSION_CLOSING && !session->is_shut
         && !nghttp2_session_want_read(session->ngh2)
         && !nghttp2_session_want_write(session->ngh2)) {
-        log_end(session, "protocol error of the client");
+        if (session->state == H2_SESSION_OPEN && !session->has_goaway) {
+            log_end(session, "protocol error of the client");
+        }
         session->state = H2_SESSION_CLOSING;
         close_streams(session);
     }

@@ -2,7 +2,8 @@
  * One HTTP/2 connection: the nghttp2 session, all its streams, what may start
  * and what is sent. Owns its streams and its io. Lives in the connection's pool.
  *
- * Holder of the loop only, every function and every field.
+ * Holder of the loop only, every function and every field; what is fixed is read by
+ * runners, too.
  *
  * Order of use in a turn:
  *   h2_session_receive()               bytes in, frames worked on
@@ -32,7 +33,7 @@
 
 typedef enum {
     H2_SESSION_OPEN,
-    H2_SESSION_DRAINING, /* GOAWAY is sent: streams finish, none begins */
+    H2_SESSION_DRAINING, /* GOAWAY is sent: streams finish, none begins after the last one */
     H2_SESSION_CLOSING   /* GOAWAY with an error, or nothing left: only bytes out */
 } h2_session_state;
 
@@ -57,9 +58,10 @@ struct h2_session {
     h2_scheduler scheduler;
     int stream_count;                  /* in streams */
     int open_count;                    /* of these: not closed */
-    int running_count;                 /* of these: a thread runs them */
-    int done_count;                    /* closed and not running: to be ended */
+    int running_count;                 /* streams, closed ones too, that a thread runs */
+    h2_stream *done, *done_last;       /* closed and not running, by next_done: to be ended */
     int ending_count;                  /* taken for that, and not yet released */
+    int ender_count;                   /* threads that end some */
     int last_stream_id;                /* the highest that we have worked on */
     int emitted_count;                 /* streams of the client that we have seen */
 
@@ -76,7 +78,6 @@ struct h2_session {
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned is_settings_sent : 1;     /* ours are packed */
-    unsigned has_settings : 1;         /* the client's first SETTINGS is here */
     unsigned has_request : 1;          /* there was one, ever */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
     unsigned is_read_paused : 1;       /* too much to be sent: read nothing */
@@ -112,15 +113,16 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
                                 apr_size_t length, h2_head *head, int is_head_request);
 
 /* Reads and works on what has arrived, but not for ever: APR_SUCCESS and
- * *pmore if there may be more. Any other status has closed the session. */
+ * *pmore if there may be more. APR_EOF: the client has ended its side; any other
+ * status has closed the session. */
 apr_status_t h2_session_receive(h2_session *session, int *pmore);
 
 /* The stream that waits for a thread behind this one; NULL: the first. It stays in
  * the list. NULL: none, or none may be started any more. */
 h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after);
 
-/* Do its requests hold its share of threads? The leader may run one more that is
- * expected to be quick. */
+/* Do its requests hold its share of threads, running or being ended? The leader may
+ * run one more that is expected to be quick. */
 int h2_session_has_its_share(const h2_session *session);
 
 /* The caller runs its request now, on some thread. */
@@ -143,7 +145,7 @@ apr_size_t h2_session_pack(h2_session *session);
 apr_status_t h2_session_write(h2_session *session);
 
 /* All streams that are closed and whose requests do not run, by next_done; NULL:
- * none. They have left all lists. The caller ends the requests in their
+ * none. They have left all other lists. The caller ends the requests in their
  * exchange.context, without holding the loop if it likes, and then releases each;
  * until then the session stays. */
 h2_stream *h2_session_take_done(h2_session *session);
@@ -155,7 +157,8 @@ void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *r
 /* The connection is of no use: aborts all streams, sends nothing. */
 void h2_session_abort(h2_session *session, apr_status_t rv);
 
-/* The child ends: GOAWAY in two steps where is_gentle, else the last one. */
+/* The child ends, or nobody has asked for long: GOAWAY in two steps where is_gentle,
+ * else the last one. */
 void h2_session_drain(h2_session *session, int is_gentle);
 
 /* Timers: does what is due at now. */
@@ -164,7 +167,7 @@ void h2_session_check_timers(h2_session *session, apr_time_t now);
 /* Sets what the loop is to wait for: readability, writability, the next timer. */
 void h2_session_arm(h2_session *session);
 
-/* Is there anything left that it could send or receive? */
+/* Is there nothing left that it could send or receive? */
 int h2_session_is_finished(const h2_session *session);
 
 /* For the files of session/ only: */
@@ -173,7 +176,7 @@ int h2_session_is_finished(const h2_session *session);
 void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
 void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
-/* nghttp2 has closed the stream: takes it out of all lists but the last. */
+/* nghttp2 has closed the stream: takes it out of all lists but the session's. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
 
 /* Do so many replies wait to be sent that no more may be read? */
@@ -185,7 +188,7 @@ void h2_session_follow_end(h2_session *session);
 /* The client's window of the stream is shut although it has data. */
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
 
-/* The stream cannot go on, as the client is not there any more. */
+/* The stream cannot go on, as the session ends or the client is not there any more. */
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
 
 /* A line for a frame at debug level. */

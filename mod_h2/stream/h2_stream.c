@@ -10,7 +10,7 @@ h2_stream *h2_stream_create(struct h2_session *session, int id)
         stream->session = session;
         stream->id = id;
         stream->state = H2_STREAM_HEAD;
-        h2_exchange_init(&stream->exchange, id);
+        h2_exchange_init(&stream->exchange);
     }
     return stream;
 }

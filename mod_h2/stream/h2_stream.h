@@ -1,7 +1,7 @@
 /*
  * One exchange of messages as the session sees it: how far it has come, and the
  * lists it is in. Owned by its session, created with the request's HEADERS and
- * freed when nghttp2 has closed it and no thread runs its request any more.
+ * freed when nghttp2 has closed it and its request has been ended.
  *
  * Holder of the loop only, but for what is fixed while its request runs (id, head,
  * begun): the runner reads that, too. state is stored by h2_stream_advance() alone.
@@ -54,8 +54,8 @@ struct h2_stream {
     apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* in the scheduler's list */
-    unsigned is_rejected : 1;            /* our RST_STREAM is submitted: never starts */
-    unsigned is_closed : 1;              /* nghttp2 knows it no more */
+    unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
+    unsigned is_closed : 1;              /* nothing more is sent or received */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */

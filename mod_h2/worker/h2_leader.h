@@ -1,7 +1,8 @@
 /*
  * Leadership of a loop: who waits for its events. At most one thread leads a
  * loop; it gives the lead away before it may get stuck (h2_leader_detach), or
- * loses it to the watchdog when a request takes longer than a few milliseconds.
+ * loses it to the watchdog when a request, or the end of some, takes longer than a
+ * few milliseconds.
  * The decision is loop->leader, guarded by the loop's lock.
  */
 #ifndef H2_LEADER_H
@@ -23,10 +24,10 @@ typedef struct h2_watchdog h2_watchdog;
  * Returns non-zero if it has given the lead away. */
 int h2_leader_detach(h2_worker *worker);
 
-/* Leader and holder: gives the loop back for running a request itself. */
+/* Leader and holder: gives the loop back for running or ending requests itself. */
 void h2_leader_run_begin(h2_loop *loop, h2_watchdog *watchdog);
 
-/* Who has called h2_leader_run_begin(), after the request: takes the loop
+/* Who has called h2_leader_run_begin(), after that: takes the loop
  * again. Returns 0 if worker has lost the lead in the meantime. */
 int h2_leader_run_end(h2_loop *loop, const h2_worker *worker);
 

@@ -138,6 +138,18 @@ def test_the_end_of_a_request_does_not_hold_up_others(connect, counter):
     wait_until(lambda: counter.running == 0, "the ends of the requests")
 
 
+def test_requests_are_answered_however_the_time_of_their_like_changes(connect):
+    """The same path is quick now and slow then, on many connections at once: each time some of
+    its requests wait for another thread than it had been thought before."""
+    clients = [connect() for _ in range(10)]
+    for round in range(5):
+        for i, client in enumerate(clients):
+            for n in range(20):
+                client.request("GET", "/h2test/sleep?ms=%d" % (4 if (i + n + round) % 7 == 0 else 0))
+        wait_all(clients, lambda c: all(s.done for s in c.streams.values()), timeout=10)
+    assert all(s.complete for c in clients for s in c.streams.values())
+
+
 def test_a_slow_request_does_not_hold_up_other_connections(connect, counter):
     slow = [connect() for _ in range(5)]
     for client in slow:

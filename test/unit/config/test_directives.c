@@ -123,7 +123,6 @@ static void numbers_are_stored_in_the_readers_units(void **state)
     assert_int_equal(conf->max_session_streams, 20);
     assert_null(given("H2WindowSize", "128000"));
     assert_int_equal(conf->window_bytes, 128000);
-    assert_int_equal(conf->is_window_set, 1);
     assert_null(given("H2StreamMaxMemSize", "128000"));
     assert_int_equal(conf->stream_mem_bytes, 128000);
     assert_null(given("H2MinWorkers", "10"));

@@ -135,7 +135,7 @@ static void add_request(session *s, char kind)
 {
     stream *st = calloc(1, sizeof(*st));
 
-    h2_exchange_init(&st->exchange, 1);
+    h2_exchange_init(&st->exchange);
     st->s = s;
     st->kind = kind;
     st->is_waiting = 1;

@@ -151,7 +151,7 @@ static int end_requests(h2_worker *worker, h2_session *session)
     }
     for (stream = done; stream; stream = stream->next_done) {
         if (stream->exchange.context) {
-            h2_context_end(stream->exchange.context, worker->scoreboard);
+            h2_context_end(stream->exchange.context, worker);
         }
     }
     if (is_leader) {

@@ -180,42 +180,30 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
 }
 
 /* httpd would count it when it is logged, which is after its last bytes were sent. */
-void h2_context_count(h2_context *context, ap_sb_handle_t *sbh)
+void h2_context_count(h2_context *context, const h2_worker *worker)
 {
-    worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
-
-    if (!score || context->is_counted || !context->end_of_request || !ap_extended_status) {
-        return;
-    }
-    context->is_counted = 1;
-    ap_increment_counts(sbh, context->r);
-    if (add_bytes_out) { /* mod_logio knows of no bytes before the log */
-        apr_uint64_t bytes = context->stream->out_bytes;
-
-        score->bytes_served += bytes;
-        score->my_bytes_served += bytes;
-        score->conn_bytes += bytes;
+    if (!context->is_counted && context->end_of_request && ap_extended_status) {
+        context->is_counted = 1;
+        /* mod_logio knows of no bytes before the log; without it r->bytes_sent is used. */
+        h2_worker_count_request(worker, context->r,
+                                add_bytes_out ? context->stream->out_bytes : 0);
     }
 }
 
-void h2_context_end(h2_context *context, ap_sb_handle_t *sbh)
+void h2_context_end(h2_context *context, const h2_worker *worker)
 {
     conn_rec *c = context->c;
-    worker_score *score = sbh ? ap_get_scoreboard_worker(sbh) : NULL;
-    int status = score ? score->status : 0;
 
-    c->sbh = context->is_counted ? NULL : sbh;
-    c->current_thread = NULL;
+    h2_context_count(context, worker);
+    c->sbh = NULL; /* httpd counts it no second time */
+    c->current_thread = worker->thread;
     if (add_bytes_out) {
         add_bytes_out(c, (apr_off_t)context->stream->out_bytes);
     }
     apr_brigade_cleanup(context->staged);
     apr_brigade_cleanup(context->pinned);
     if (context->end_of_request) {
-        apr_bucket_destroy(context->end_of_request); /* logs and counts it */
-    }
-    if (score) {
-        score->status = (unsigned char)status; /* the slot may be another thread's */
+        apr_bucket_destroy(context->end_of_request); /* logs it */
     }
     apr_pool_clear(context->pool);
 }

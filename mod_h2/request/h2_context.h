@@ -74,14 +74,13 @@ void h2_context_init(apr_pool_t *pool, int loop_count);
  * connection set up as far as needs the session; NULL without memory. */
 h2_context *h2_context_create(h2_session *session, h2_stream *stream);
 
-/* Holder: the stream has ended and so has the request; it is counted in the slot of
- * the calling thread (NULL: not yet), once. */
-void h2_context_count(h2_context *context, ap_sb_handle_t *sbh);
+/* Holder: the stream has ended and so has the request; it is counted in the
+ * scoreboard, once. worker: the calling thread. */
+void h2_context_count(h2_context *context, const h2_worker *worker);
 
 /* Not holding the loop, as it runs the cleanups of any module: the stream has ended
- * and so has the request. Logs it, and frees all it had. sbh: of the calling thread,
- * where the request is counted if it is not yet. */
-void h2_context_end(h2_context *context, ap_sb_handle_t *sbh);
+ * and so has the request. Logs it, and frees all it had. worker: the calling thread. */
+void h2_context_end(h2_context *context, const h2_worker *worker);
 
 /* Holder: an ended context is kept for another request of loop. Takes context. */
 void h2_context_recycle(h2_context *context, h2_loop *loop);

@@ -6,13 +6,13 @@
 #define H2_PUMP_BUFFERS 4
 
 /* Their last bytes are packed: who reads them finds the requests counted. */
-static void count_done(h2_session *session, ap_sb_handle_t *sbh)
+static void count_done(h2_session *session, const h2_worker *worker)
 {
     h2_stream *stream;
 
     for (stream = session->done; stream; stream = stream->next_done) {
         if (stream->exchange.context) {
-            h2_context_count(stream->exchange.context, sbh);
+            h2_context_count(stream->exchange.context, worker);
         }
     }
 }
@@ -25,7 +25,7 @@ void h2_pump_output(h2_session *session, const h2_worker *worker)
     for (buffers = 0; buffers < H2_PUMP_BUFFERS; ++buffers) {
         apr_size_t used = h2_session_pack(session);
 
-        count_done(session, worker->scoreboard);
+        count_done(session, worker);
         if (!used || h2_session_write(session) != APR_SUCCESS
             || h2_io_is_blocked(&session->io)) {
             break;

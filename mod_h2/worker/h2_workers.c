@@ -10,6 +10,7 @@ struct h2_workers {
     apr_pool_t *pool;
     h2_workers_limits limits;
     h2_worker_main *main;
+    apr_thread_mutex_t *count_lock; /* in a slot that several share; under a loop's lock */
 
     apr_thread_mutex_t *lock;
     /* Guarded by the lock: */
@@ -40,6 +41,9 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
     APR_RING_INIT(&workers->spare, h2_worker, link);
     APR_RING_INIT(&workers->gone, h2_worker, link);
     rv = apr_thread_mutex_create(&workers->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_mutex_create(&workers->count_lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = apr_thread_cond_create(&workers->left_cond, pool);
     }
@@ -121,6 +125,26 @@ static void find_scoreboard(h2_workers *workers, h2_worker *worker)
         /* Not to be shown in one that it shares, least of all with a thread of the
          * MPM: the MPM decides by what these show. */
         worker->has_own_slot = workers->limits.are_slots_ours && worker->slot >= 0;
+    }
+}
+
+void h2_worker_count_request(const h2_worker *worker, request_rec *r, apr_uint64_t bytes)
+{
+    worker_score *score = worker->scoreboard ? ap_get_scoreboard_worker(worker->scoreboard)
+                                             : NULL;
+
+    if (!score) {
+        return;
+    }
+    if (!worker->has_own_slot) {
+        apr_thread_mutex_lock(worker->workers->count_lock);
+    }
+    ap_increment_counts(worker->scoreboard, r);
+    score->bytes_served += bytes;
+    score->my_bytes_served += bytes;
+    score->conn_bytes += bytes;
+    if (!worker->has_own_slot) {
+        apr_thread_mutex_unlock(worker->workers->count_lock);
     }
 }
 

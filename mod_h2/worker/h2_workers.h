@@ -98,6 +98,10 @@ void h2_workers_use_kept(h2_workers *workers, h2_job job);
 /* Any thread, no loop held: a thread that was kept for this is not needed any more. */
 void h2_workers_release_kept(h2_workers *workers, h2_keep_for what);
 
+/* The worker itself: a request is counted in the slot of the scoreboard that it has,
+ * also where it shares one. bytes: sent, where mod_logio counts them. */
+void h2_worker_count_request(const h2_worker *worker, request_rec *r, apr_uint64_t bytes);
+
 /* Any thread: threads at the moment. */
 int h2_workers_count(h2_workers *workers);
 

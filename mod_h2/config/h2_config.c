@@ -44,6 +44,7 @@ void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t valu
         break;
     case H2_CONFIG_WINDOW:
         conf->window_bytes = (int)value;
+        conf->is_window_set = 1;
         break;
     case H2_CONFIG_STREAM_MEM:
         conf->stream_mem_bytes = (apr_size_t)value;

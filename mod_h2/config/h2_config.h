@@ -42,6 +42,7 @@ typedef enum {
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
     int window_bytes;                  /* of a request's body, 1024 to 2^31-1 */
+    int is_window_set;                 /* boolean: then it is never widened */
     apr_size_t stream_mem_bytes;       /* of a response kept for a stream, 1024 to 2^31-1 */
     int min_workers;                   /* threads that a child keeps, 1 to 65535; 0: derive it */
     int max_workers;                   /* requests beside the leaders; not below min_workers */

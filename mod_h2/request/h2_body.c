@@ -11,39 +11,62 @@
 #include "request/h2_output.h"
 #include "request/h2_pump.h"
 
-/* Waits until there is something to read; gives the first chunk, or NULL when
- * the body has ended. */
-static apr_status_t take_chunk(h2_context *context, apr_read_type_e block, h2_chunk **pchunk)
+/* What is taken out of the exchange at once, at least a chunk: the handler has that
+ * beside what the client may send ahead. */
+#define H2_BODY_TAKE_BYTES 65536
+
+/* Waits until there is something to read; gives the first chunks, or none when the
+ * body has ended. */
+static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_chunks *taken)
 {
     h2_exchange *exchange = context->exchange;
     h2_loop *loop = context->session->loop;
     apr_status_t rv = APR_SUCCESS;
+    int has_waited = 0;
 
-    *pchunk = NULL;
+    h2_chunks_init(taken);
     h2_loop_lock(loop);
     while (rv == APR_SUCCESS && h2_chunks_is_empty(&exchange->in) && !exchange->in_is_ended
            && !exchange->is_aborted) {
         rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
+        has_waited = 1;
     }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;
     }
-    else if (rv == APR_SUCCESS) {
-        *pchunk = h2_chunks_pop(&exchange->in);
-        if (*pchunk) {
-            h2_session_consumed(context->session, context->stream,
-                                (apr_size_t)(*pchunk)->length);
-            h2_pump_credit(context);
+    else if (rv == APR_SUCCESS && !h2_chunks_is_empty(&exchange->in)) {
+        while (!h2_chunks_is_empty(&exchange->in) && taken->total_bytes < H2_BODY_TAKE_BYTES) {
+            h2_chunks_append(taken, h2_chunks_pop(&exchange->in));
         }
+        if (has_waited) {
+            h2_session_widen(context->session, context->stream);
+        }
+        h2_session_consumed(context->session, context->stream,
+                            (apr_size_t)taken->total_bytes);
+        h2_pump_credit(context);
     }
     h2_loop_unlock(loop);
     return rv;
 }
 
-/* Fills context->body unless it has something or the body has ended. */
+/* Gives the chunk's bytes as a bucket, which frees it. */
+static apr_bucket *bucket_of(h2_chunk *chunk, apr_bucket_alloc_t *list)
+{
+    /* The chunk's header and its bytes are one block: free both through it. */
+    apr_size_t before = (apr_size_t)(chunk->data - (const char *)chunk);
+    apr_size_t length = (apr_size_t)chunk->length;
+    apr_bucket *b = apr_bucket_heap_create((const char *)chunk, before + length, free, list);
+
+    b->start += (apr_off_t)before;
+    b->length = length;
+    return b;
+}
+
+/* Fills context->body unless it has something. */
 static apr_status_t fill_body(h2_context *context, apr_read_type_e block)
 {
     apr_bucket_alloc_t *list = context->bucket_alloc;
+    h2_chunks taken;
     h2_chunk *chunk;
     apr_status_t rv;
 
@@ -53,28 +76,19 @@ static apr_status_t fill_body(h2_context *context, apr_read_type_e block)
     if (!APR_BRIGADE_EMPTY(context->body)) {
         return APR_SUCCESS;
     }
+    if (!context->body_is_ended) {
+        rv = take_chunks(context, block, &taken);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        context->body_is_ended = h2_chunks_is_empty(&taken);
+        while ((chunk = h2_chunks_pop(&taken)) != NULL) {
+            APR_BRIGADE_INSERT_TAIL(context->body, bucket_of(chunk, list));
+        }
+    }
     if (context->body_is_ended) { /* who asks again sees the end again, as of HTTP_IN */
         APR_BRIGADE_INSERT_TAIL(context->body, apr_bucket_eos_create(list));
-        return APR_SUCCESS;
     }
-    rv = take_chunk(context, block, &chunk);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (chunk) {
-        /* The chunk's header and its bytes are one block: free both through it. */
-        apr_bucket *b = apr_bucket_heap_create((const char *)chunk,
-                                               (apr_size_t)(chunk->data - (const char *)chunk)
-                                                   + (apr_size_t)chunk->length,
-                                               free, list);
-
-        b->start += chunk->data - (const char *)chunk;
-        b->length = (apr_size_t)chunk->length;
-        APR_BRIGADE_INSERT_TAIL(context->body, b);
-        return APR_SUCCESS;
-    }
-    context->body_is_ended = 1;
-    APR_BRIGADE_INSERT_TAIL(context->body, apr_bucket_eos_create(list));
     return APR_SUCCESS;
 }
 

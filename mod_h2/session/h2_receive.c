@@ -9,6 +9,10 @@
  * time does not keep the loop from the others. */
 #define H2_RECEIVE_TURN_BYTES (256 * 1024)
 
+/* With so little left of its window a client is as good as stopped by it: it may not
+ * send a whole frame of the default size. */
+#define H2_WINDOW_USED_BYTES 16384
+
 static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(ngh2, id);
@@ -206,6 +210,9 @@ static int on_data_chunk_recv(nghttp2_session *ngh2, uint8_t flags, int32_t stre
         return nghttp2_session_consume_connection(ngh2, length) == 0
                    ? 0
                    : NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (nghttp2_session_get_stream_local_window_size(ngh2, stream_id) < H2_WINDOW_USED_BYTES) {
+        stream->is_window_used = 1;
     }
     stream->in_bytes += (apr_off_t)length;
     stream->in_unread_bytes += length;

@@ -16,6 +16,12 @@
  * window of the connection, RFC 9113, 6.9. */
 #define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
 
+/* Where H2WindowSize is not given: how wide the window of a stream may become whose
+ * request reads faster than the client may send, and all of a connection together
+ * beyond their first size. */
+#define H2_WINDOW_WIDEST ((apr_size_t)1024 * 1024)
+#define H2_WIDENED_MAX   ((apr_size_t)4 * 1024 * 1024)
+
 static nghttp2_session_callbacks *callbacks;
 
 static apr_status_t delete_callbacks(void *data)
@@ -250,6 +256,24 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
     }
 }
 
+void h2_session_widen(h2_session *session, h2_stream *stream)
+{
+    apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
+
+    h2_loop_assert_held(session->loop);
+    if (session->conf->is_window_set || !stream->is_window_used || stream->is_closed
+        || stream->exchange.in_is_ended || stream->in_bytes < stream->widen_at
+        || width * 2 > H2_WINDOW_WIDEST || session->widened_bytes + width > H2_WIDENED_MAX
+        || nghttp2_session_set_local_window_size(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
+                                                 (int32_t)(width * 2)) != 0) {
+        return;
+    }
+    stream->widened_bytes += width;
+    session->widened_bytes += width;
+    stream->is_window_used = 0;
+    stream->widen_at = stream->in_bytes + (apr_off_t)width; /* see first what it is good for */
+}
+
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     int is_running = stream->exchange.is_running;
@@ -261,6 +285,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     if (session->turn == stream) {
         session->turn = NULL;
     }
+    session->widened_bytes -= stream->widened_bytes;
     /* What nobody will read must not hold the window of the connection. */
     if (stream->in_unread_bytes) {
         nghttp2_session_consume_connection(session->ngh2, stream->in_unread_bytes);

@@ -64,6 +64,7 @@ struct h2_session {
     int ender_count;                   /* threads that end some */
     int last_stream_id;                /* the highest that we have worked on */
     int emitted_count;                 /* streams of the client that we have seen */
+    apr_size_t widened_bytes;          /* of all streams' windows, beyond H2WindowSize */
 
     h2_stream *turn;                   /* who may give data to nghttp2 */
     int turn_frames;                   /* how many frames of it still */
@@ -136,6 +137,10 @@ void h2_session_has_output(h2_session *session, h2_stream *stream);
 
 /* The request has read length bytes of its body: the client may send more. */
 void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);
+
+/* The request has had to wait for its body: if the client waited for us as well, it
+ * gets a wider window, as far as the bounds of stream and connection allow. */
+void h2_session_widen(h2_session *session, h2_stream *stream);
 
 /* Packs frames into the loop's scratch buffer until it is full or there is no
  * more; 0 if nothing is packed. */

@@ -47,11 +47,14 @@ struct h2_stream {
     h2_exchange exchange;
     apr_off_t in_bytes;                  /* of the body, received */
     apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
+    apr_size_t widened_bytes;            /* of its window, beyond H2WindowSize */
+    apr_off_t widen_at;                  /* in_bytes from which it may be widened again */
     apr_uint64_t out_bytes;              /* of frames, for the log */
     apr_time_t begun;                    /* when the head was complete */
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
     apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
+    unsigned is_window_used : 1;         /* the client has been stopped by its window */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* in the scheduler's list */
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */

@@ -75,6 +75,46 @@ def test_1_gib_is_uploaded_with_bounded_memory(servers, tmp_path):
     assert_bounded(most, 8192)
 
 
+def widest_windows(client, streams, wanted):
+    """Sends all that the windows allow, again and again, until the widest window of each stream
+    together with the others' reaches `wanted`, and some times more; their sum."""
+    widest = {stream: stream.send_window for stream in streams}
+    rounds = 0
+    while rounds < 300 and (sum(widest.values()) < wanted or rounds < 30):
+        rounds += 1
+        for stream in streams:
+            client.send_data(stream, bytes(min(stream.send_window, client.send_window)))
+        client.wait_for(lambda: all(s.send_window > 0 for s in streams), "windows")
+        client.ping()
+        for stream in streams:
+            widest[stream] = max(widest[stream], stream.send_window)
+    return sum(widest.values())
+
+
+def test_the_window_of_an_upload_widens_as_long_as_its_handler_keeps_up(h2):
+    h2.wait_settings()
+    stream = h2.request("POST", "/h2test/read", end=False)
+    assert stream.send_window == 65535
+    assert 500000 < widest_windows(h2, [stream], 500000) <= MIB
+    h2.send_data(stream, b"", end=True)
+    assert h2.wait(stream).complete
+    other = h2.request("POST", "/h2test/read", end=False)
+    assert other.send_window == 65535   # it begins anew for each
+    h2.send_data(other, b"", end=True)
+    h2.wait(other)
+
+
+def test_the_windows_of_all_uploads_of_a_connection_have_a_bound(h2):
+    h2.wait_settings()
+    for _ in range(2):      # what was granted comes back when a stream ends
+        streams = [h2.request("POST", "/h2test/read", end=False) for _ in range(8)]
+        assert MIB < widest_windows(h2, streams, 1.5 * MIB) <= 4 * MIB + 8 * 65535
+        for stream in streams:
+            h2.send_data(stream, b"", end=True)
+        h2.wait(*streams)
+        assert all(s.complete for s in streams)
+
+
 def test_a_slow_handler_bounds_what_is_buffered_of_an_upload(httpd, connect, counter):
     client = connect()
     client.fetch("POST", "/h2test/read", body=bytes(MIB))

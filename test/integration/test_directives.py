@@ -211,6 +211,18 @@ def test_window_size_is_what_a_client_may_send_ahead(clear, other, counter):
     counter.open()
 
 
+def test_a_window_size_that_was_given_is_never_widened(clear):
+    clear.wait_settings()
+    stream = clear.request("POST", "/h2test/read", end=False)
+    for _ in range(40):
+        clear.send_data(stream, bytes(min(stream.send_window, clear.send_window)))
+        clear.wait_for(lambda: stream.send_window > 0, "a window")
+        clear.ping()
+        assert stream.send_window <= 100000
+    clear.send_data(stream, b"", end=True)
+    assert clear.wait(stream).complete
+
+
 def test_stream_max_mem_size_bounds_what_a_handler_may_write_ahead(effects, clear, other, counter,
                                                                    servers):
     for port, size in (("clear", 20000), ("other", 300000)):

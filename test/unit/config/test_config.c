@@ -59,6 +59,7 @@ static void a_fresh_server_has_the_documented_defaults(void **state)
     (void)state;
     assert_int_equal(conf->max_session_streams, 100);
     assert_int_equal(conf->window_bytes, 65535);
+    assert_int_equal(conf->is_window_set, 0);
     assert_int_equal(conf->stream_mem_bytes, 65536);
     assert_int_equal(conf->min_workers, 0);
     assert_int_equal(conf->max_workers, 0);
@@ -121,6 +122,7 @@ static void a_default_that_is_given_in_a_vhost_wins(void **state)
     h2_config_set(child, H2_CONFIG_MODERN_TLS_ONLY, 1);
     merged = h2_config_merge_server(pool, base, child);
     assert_int_equal(merged->window_bytes, 65535);
+    assert_int_equal(merged->is_window_set, 1);
     assert_int_equal(merged->modern_tls_only, 1);
 }
 

@@ -79,7 +79,9 @@ build_steps() {
         quietly autoreconf autoreconf -i "$build/src" || return 1
     fi
     mkdir -p "$folder"
-    options=$(printf '%s\n' "CC=${CC:-} CFLAGS=${CFLAGS:-}" "$@")
+    # What was not there, or was an older one, when it was configured last must be looked for again.
+    options=$(printf '%s\n' "CC=${CC:-} CFLAGS=${CFLAGS:-}" "$@" \
+        "$(pkg-config --modversion libnghttp2 openssl cmocka 2>&1)")
     if [ ! -f "$folder/config.status" ] || [ ! -f "$folder/Makefile" ] ||
         [ "$options" != "$(cat "$folder/.options" 2>/dev/null)" ]; then
         rm -f "$folder/.options"

@@ -32,6 +32,7 @@ typedef struct h2_exchange {
     h2_chunks out;                /* the body that is not yet sent */
     unsigned out_is_ended : 1;    /* nothing comes after what is there */
     unsigned out_is_failed : 1;   /* it ended too early: the stream is to be reset */
+    unsigned needs_http_1_1 : 1;  /* then: as this resource is not for HTTP/2 */
 
     apr_interval_time_t timeout;  /* of waits for the client, H2StreamTimeout; negative: none */
     unsigned is_aborted : 1;      /* the stream is gone: neither read nor write */

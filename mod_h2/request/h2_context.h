@@ -61,6 +61,7 @@ struct h2_context {
     unsigned is_published : 1;      /* the final head is in the exchange */
     unsigned is_ended : 1;          /* EOS was seen */
     unsigned is_failed : 1;         /* the response is broken: reset the stream */
+    unsigned needs_http_1_1 : 1;    /* then: the client shall ask in HTTP/1.1 */
     unsigned is_buffering : 1;      /* H2OutputBuffering */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
     unsigned is_counted : 1;        /* in the scoreboard */

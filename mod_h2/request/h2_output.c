@@ -275,5 +275,6 @@ void h2_output_finish(h2_context *context, h2_chunks *chunks)
     publish_head(context);
     exchange->out_trailers = context->trailers;
     exchange->out_is_failed = context->is_failed || !context->is_ended;
+    exchange->needs_http_1_1 = context->needs_http_1_1;
     exchange->out_is_ended = context->is_ended && !context->is_failed;
 }

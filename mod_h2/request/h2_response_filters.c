@@ -253,10 +253,23 @@ static void drop_data(apr_bucket_brigade *bb)
     }
 }
 
+/* What mod_ssl would have to change of what was negotiated for the connection, NULL:
+ * nothing. In HTTP/2 that is forbidden, RFC 9113, 9.2.1 and 9.2.3. */
+static const char *renegotiation_wanted(const request_rec *r)
+{
+    const char *what = NULL;
+
+    for (; r && !what; r = r->prev) {
+        what = apr_table_get(r->notes, "ssl-renegotiate-forbidden");
+    }
+    return what;
+}
+
 apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     h2_context *context = f->ctx;
     request_rec *r = f->r;
+    const char *what;
     int error;
 
     if (!context->response && !context->is_failed) {
@@ -264,6 +277,17 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
         if (error) {
             apr_brigade_cleanup(bb);
             ap_die(error, r);
+            return AP_FILTER_ERROR;
+        }
+        what = renegotiation_wanted(r);
+        if (what) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          H2_ID_FMT "TLS would have to be negotiated anew (%s), which needs "
+                          "HTTP/1.1: the stream is reset", context->session->c->id,
+                          context->stream->id, what);
+            context->needs_http_1_1 = 1;
+            context->is_failed = 1;
+            apr_brigade_cleanup(bb);
             return AP_FILTER_ERROR;
         }
         complete_fields(r);

@@ -332,7 +332,8 @@ static int send_turn(h2_session *session, h2_stream *stream)
     }
     else if (exchange->out_is_failed && (!exchange->out_response || !has_window(session, stream))) {
         /* Nothing of it is out, or nothing more will be: it waits for no window. */
-        reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+        reset_stream(session, stream, exchange->needs_http_1_1 ? NGHTTP2_HTTP_1_1_REQUIRED
+                                                               : NGHTTP2_INTERNAL_ERROR);
     }
     else {
         end_without_window(session, stream);

@@ -382,7 +382,7 @@ void h2_session_abort(h2_session *session, apr_status_t rv)
     close_streams(session);
 }
 
-static void submit_final_goaway(h2_session *session)
+void h2_session_end_drain(h2_session *session)
 {
     session->is_goaway_final = 1;
     session->drain_at = 0;
@@ -402,7 +402,7 @@ void h2_session_drain(h2_session *session, int is_gentle)
         session->drain_at = session->loop->now + H2_DRAIN_USEC;
     }
     else {
-        submit_final_goaway(session);
+        h2_session_end_drain(session);
     }
 }
 
@@ -428,109 +428,6 @@ int h2_session_is_finished(const h2_session *session)
            && !nghttp2_session_want_write(session->ngh2);
 }
 
-/* 0 is never. */
-static apr_time_t earlier(apr_time_t a, apr_time_t b)
-{
-    return (!a || (b && b < a)) ? b : a;
-}
-
-/* When the client has had its time: who waits for whom decides which timeout.
- * 0: nobody waits for the client. */
-static apr_time_t base_deadline_of(const h2_session *session)
-{
-    if (session->is_shut) {
-        return session->linger_until;
-    }
-    if (h2_io_is_blocked(&session->io)) {
-        return session->last_progress + session->timeout;
-    }
-    if (!session->open_count) {
-        return session->idle_since
-               + (session->has_request ? session->idle_timeout : session->timeout);
-    }
-    if (session->running_count && !h2_scheduler_count(&session->scheduler)) {
-        return 0; /* the handlers have their own timeouts */
-    }
-    return session->last_progress + session->timeout;
-}
-
-static apr_time_t deadline_of(const h2_session *session)
-{
-    apr_time_t deadline = base_deadline_of(session);
-
-    if (session->is_shut) {
-        return deadline;
-    }
-    deadline = earlier(deadline, session->drain_at);
-    return earlier(deadline, session->stall_check_at);
-}
-
-void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
-{
-    apr_interval_time_t timeout = stream->exchange.timeout;
-
-    if (!stream->stalled_since) {
-        stream->stalled_since = session->loop->now;
-    }
-    if (timeout > 0) {
-        session->stall_check_at = earlier(session->stall_check_at,
-                                          stream->stalled_since + timeout);
-    }
-}
-
-/* Resets the streams whose window has been shut for too long. */
-static void check_stalled(h2_session *session, apr_time_t now)
-{
-    h2_stream *stream;
-
-    session->stall_check_at = 0;
-    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        apr_interval_time_t timeout = stream->exchange.timeout;
-
-        if (stream->is_closed || !stream->stalled_since || timeout <= 0) {
-            continue;
-        }
-        if (stream->stalled_since + timeout > now) {
-            session->stall_check_at = earlier(session->stall_check_at,
-                                              stream->stalled_since + timeout);
-            continue;
-        }
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, APR_TIMEUP, session->c,
-                      H2_ID_FMT "the client takes no data, stream is reset",
-                      session->c->id, stream->id);
-        stream->stalled_since = 0;
-        nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
-                                  NGHTTP2_CANCEL);
-    }
-}
-
-void h2_session_check_timers(h2_session *session, apr_time_t now)
-{
-    apr_time_t deadline;
-
-    if (session->drain_at && session->drain_at <= now) {
-        submit_final_goaway(session);
-    }
-    deadline = base_deadline_of(session);
-    if (!deadline || deadline > now) {
-        if (session->stall_check_at && session->stall_check_at <= now) {
-            check_stalled(session, now);
-        }
-        return;
-    }
-    if (session->is_shut || h2_io_is_blocked(&session->io)) {
-        h2_session_abort(session, APR_TIMEUP);
-    }
-    else if (session->open_count) {
-        h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
-    }
-    else if (session->state == H2_SESSION_OPEN) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
-                      H2_ID_FMT "idle, closing", session->c->id, 0);
-        h2_session_drain(session, 0);
-    }
-}
-
 int h2_session_has_too_much(const h2_session *session)
 {
     return nghttp2_session_get_outbound_queue_size(session->ngh2) > H2_OUTBOUND_QUEUE_MAX;
@@ -547,59 +444,4 @@ void h2_session_follow_end(h2_session *session)
         session->state = H2_SESSION_CLOSING;
         close_streams(session);
     }
-}
-
-void h2_session_arm(h2_session *session)
-{
-    int was_paused = session->is_read_paused;
-    apr_int16_t reqevents = 0;
-
-    h2_loop_assert_held(session->loop);
-    session->is_read_paused = h2_session_has_too_much(session);
-    if (was_paused && !session->is_read_paused) {
-        session->task.revents |= APR_POLLIN; /* the filters may have kept some */
-        h2_loop_ready(session->loop, &session->task);
-    }
-    if (session->is_shut ? !session->is_eof : (!session->is_eof && !session->is_read_paused)) {
-        reqevents |= APR_POLLIN;
-    }
-    if (h2_io_is_blocked(&session->io)) {
-        reqevents |= APR_POLLOUT;
-    }
-    if (h2_loop_watch(session->loop, &session->task, reqevents) != APR_SUCCESS) {
-        h2_session_abort(session, APR_EGENERAL);
-    }
-    h2_loop_deadline(session->loop, &session->task, deadline_of(session));
-}
-
-static const char *frame_name(int type)
-{
-    static const char *const names[] = {
-        "DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS", "PUSH_PROMISE",
-        "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION",
-    };
-
-    return (type >= 0 && type < (int)(sizeof(names) / sizeof(names[0]))) ? names[type]
-                                                                         : "UNKNOWN";
-}
-
-void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
-                          const char *direction)
-{
-    const nghttp2_frame_hd *hd = &frame->hd;
-
-    if (!APLOGcdebug(session->c)) {
-        return;
-    }
-    if (hd->type == NGHTTP2_GOAWAY) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, APLOGNO(03066)
-                      H2_ID_FMT "%s FRAME[GOAWAY[error=%u, last_stream=%d]], remote.emitted=%d",
-                      session->c->id, 0, direction, (unsigned)frame->goaway.error_code,
-                      (int)frame->goaway.last_stream_id, session->emitted_count);
-        return;
-    }
-    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, APLOGNO(03066)
-                  H2_ID_FMT "%s FRAME[%s[length=%d, flags=%d, stream=%d]]", session->c->id,
-                  (int)hd->stream_id, direction, frame_name(hd->type), (int)hd->length,
-                  (int)hd->flags, (int)hd->stream_id);
 }

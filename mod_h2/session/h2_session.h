@@ -187,6 +187,9 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
 /* Do so many replies wait to be sent that no more may be read? */
 int h2_session_has_too_much(const h2_session *session);
 
+/* The last GOAWAY: no stream begins beyond those that were worked on. */
+void h2_session_end_drain(h2_session *session);
+
 /* nghttp2 has ended the session by itself, for an error of the client: so do we. */
 void h2_session_follow_end(h2_session *session);
 

@@ -40,6 +40,9 @@ static void close_socket(h2_session *session)
     session->is_let_go = (session->c->sbh == NULL);
     h2_loop_deadline(loop, &session->task, 0);
     h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
+    if (loop->is_stopping) {
+        h2_loop_ready(loop, &session->task); /* nothing to wait for then */
+    }
 }
 
 static void shut(h2_session *session)

@@ -126,6 +126,19 @@ static int ensure_standby(h2_session *session)
     return is_kept;
 }
 
+/* May the leader end requests of the session now? That may get it stuck: it needs a
+ * standby, and the connection room in its share. If not, it has its turn later. */
+static int may_end_requests(h2_session *session)
+{
+    if (session->loop->is_stopping) {
+        return 1;
+    }
+    if (session->ender_count >= session->running_max) {
+        return 0; /* one of these sees what is left */
+    }
+    return session->loop->has_standby || ensure_standby(session);
+}
+
 /* Logs the requests whose streams are closed, and frees what they had: with all the
  * cleanups of their modules, and thus without the loop. Returns 0 if worker has lost
  * the lead of it meanwhile. */
@@ -135,13 +148,13 @@ static int end_requests(h2_worker *worker, h2_session *session)
     int is_leader = h2_leader_is(worker, loop), was_leader = is_leader;
     h2_stream *stream, *next, *done;
 
-    if (!session->done) {
+    if (!session->done || (is_leader && !may_end_requests(session))) {
         return 1;
     }
-    if (is_leader) {
-        h2_leader_ensure_standby(loop, h2_child_get()->workers);
-    }
     done = h2_session_take_done(session);
+    if (!done) {
+        return 1; /* the loop was given back, and another thread has them */
+    }
     ++session->ender_count;
     if (is_leader) {
         h2_leader_run_begin(loop, h2_child_get()->watchdog);
@@ -251,7 +264,7 @@ static void move_bytes(h2_session *session, apr_int16_t events)
     else if ((events & (APR_POLLIN | APR_POLLHUP | APR_POLLERR)) && !session->io.is_broken
              && h2_session_receive(session, &has_more) == APR_SUCCESS && has_more) {
         session->task.revents |= APR_POLLIN;
-        h2_loop_ready(session->loop, &session->task);
+        h2_loop_ready_later(session->loop, &session->task);
     }
 }
 

@@ -6,6 +6,10 @@
 /* Events that one call of poll brings at most: the batch of a leader. */
 #define H2_LOOP_EVENTS_MAX 256
 
+/* A thread that could not be made for want of memory may be had again without any
+ * sign of it: so often the starved are tried again. */
+#define H2_LOOP_RETRY_USEC APR_USEC_PER_SEC
+
 /* Longest wait in poll, so that a lost wake-up could never hang a connection. */
 #define H2_LOOP_WAIT_MAX_USEC (30 * APR_USEC_PER_SEC)
 
@@ -318,6 +322,9 @@ void h2_loop_starve(h2_loop *loop, h2_task *task)
 {
     h2_loop_assert_held(loop);
     if (!task->is_starved) {
+        if (APR_RING_EMPTY(&loop->starved, h2_task, starved_link)) {
+            loop->retry_at = loop->now + H2_LOOP_RETRY_USEC;
+        }
         task->is_starved = 1;
         APR_RING_INSERT_TAIL(&loop->starved, task, h2_task, starved_link);
         apr_atomic_inc32(&loop->starved_count);
@@ -337,7 +344,7 @@ void h2_loop_retry(h2_loop *loop)
 
 static void feed_starved(h2_loop *loop)
 {
-    if (!loop->is_retrying) {
+    if (!loop->is_retrying && loop->now < loop->retry_at) {
         return;
     }
     loop->is_retrying = 0;
@@ -359,6 +366,10 @@ void h2_loop_wait(h2_loop *loop)
     if (APR_RING_EMPTY(&loop->ready, h2_task, ready_link)
         && APR_RING_EMPTY(&loop->later, h2_task, ready_link) && !loop->is_retrying) {
         timeout = time_to_next_timer(loop);
+        if (!APR_RING_EMPTY(&loop->starved, h2_task, starved_link)
+            && timeout > loop->retry_at - loop->now) {
+            timeout = (loop->retry_at > loop->now) ? loop->retry_at - loop->now : 0;
+        }
         /* APR rounds down to milliseconds: round up, or the last one spins. */
         timeout = ((timeout + 999) / 1000) * 1000;
     }

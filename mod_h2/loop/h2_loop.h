@@ -70,6 +70,7 @@ struct h2_loop {
     apr_uint32_t request_count;
     apr_time_t now;            /* when the lock was taken last */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
+    apr_time_t retry_at;       /* when the starved are tried again, whatever happens */
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
     APR_RING_HEAD(h2_task_later, h2_task) later;     /* ready behind others, by ready_link */
     APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */

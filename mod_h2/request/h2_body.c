@@ -181,6 +181,10 @@ static void take_trailers(h2_context *context, request_rec *r)
     h2_loop *loop = context->session->loop;
     const h2_head *trailers;
 
+    if (context->has_trailers) {
+        return; /* who reads past the end sees it again */
+    }
+    context->has_trailers = 1;
     h2_loop_lock(loop);
     trailers = context->exchange->in_trailers;
     h2_loop_unlock(loop);

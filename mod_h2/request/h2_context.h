@@ -46,6 +46,7 @@ struct h2_context {
     apr_interval_time_t stream_timeout; /* H2StreamTimeout, for the exchange */
     apr_bucket_brigade *body;       /* read from the exchange, not yet asked for */
     unsigned body_is_ended : 1;     /* its EOS has been given */
+    unsigned has_trailers : 1;      /* those of the request, if there were any, are in r */
 
     h2_interim *interim;            /* reads the text of ap_send_interim_response() */
     h2_response *response;          /* the final head, once httpd has made it */

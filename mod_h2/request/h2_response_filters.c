@@ -173,6 +173,9 @@ static apr_status_t pass_before(ap_filter_t *f, apr_bucket_brigade *bb, apr_buck
     if (!context->behind) {
         context->behind = apr_brigade_create(context->pool, context->bucket_alloc);
     }
+    if (b == APR_BRIGADE_FIRST(bb)) {
+        return APR_SUCCESS;
+    }
     apr_brigade_split_ex(bb, b, context->behind);
     rv = ap_pass_brigade(f->next, bb);
     apr_brigade_cleanup(bb);

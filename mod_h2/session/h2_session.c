@@ -139,7 +139,11 @@ apr_status_t h2_session_start(h2_session *session)
                                 sizeof(settings) / sizeof(settings[0])) != 0) {
         return APR_ENOMEM;
     }
-    /* No stream may starve the others of the connection's window. */
+    /* No stream, wide as it may become, may starve the others of the connection's
+     * window. */
+    if (!conf->is_window_set) {
+        window += (apr_int64_t)H2_WIDENED_MAX;
+    }
     if (window > H2_CONNECTION_WINDOW_MAX) {
         window = H2_CONNECTION_WINDOW_MAX;
     }

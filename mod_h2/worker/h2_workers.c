@@ -10,7 +10,7 @@ struct h2_workers {
     apr_pool_t *pool;
     h2_workers_limits limits;
     h2_worker_main *main;
-    apr_thread_mutex_t *count_lock; /* in a slot that several share; under a loop's lock */
+    apr_thread_mutex_t *count_lock; /* for the counts in slots, which several may share */
 
     apr_thread_mutex_t *lock;
     /* Guarded by the lock: */
@@ -136,16 +136,12 @@ void h2_worker_count_request(const h2_worker *worker, request_rec *r, apr_uint64
     if (!score) {
         return;
     }
-    if (!worker->has_own_slot) {
-        apr_thread_mutex_lock(worker->workers->count_lock);
-    }
+    apr_thread_mutex_lock(worker->workers->count_lock);
     ap_increment_counts(worker->scoreboard, r);
     score->bytes_served += bytes;
     score->my_bytes_served += bytes;
     score->conn_bytes += bytes;
-    if (!worker->has_own_slot) {
-        apr_thread_mutex_unlock(worker->workers->count_lock);
-    }
+    apr_thread_mutex_unlock(worker->workers->count_lock);
 }
 
 /* A new thread, spare from the start. */

@@ -141,6 +141,9 @@ void *h2_config_create_dir(apr_pool_t *pool, char *dir)
     conf->upgrade = H2_CONFIG_UNSET;
     conf->output_buffering = H2_CONFIG_UNSET;
     conf->stream_timeout = H2_CONFIG_UNSET;
+    conf->early_hints = H2_CONFIG_UNSET;
+    conf->copy_files = H2_CONFIG_UNSET;
+    conf->hint_fields = NULL;
     return conf;
 }
 
@@ -157,6 +160,18 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
     }
     if (inner->stream_timeout != H2_CONFIG_UNSET) {
         merged->stream_timeout = inner->stream_timeout;
+    }
+    if (inner->early_hints != H2_CONFIG_UNSET) {
+        merged->early_hints = inner->early_hints;
+    }
+    if (inner->copy_files != H2_CONFIG_UNSET) {
+        merged->copy_files = inner->copy_files;
+    }
+    if (inner->hint_fields) { /* those of the outer one hold as well */
+        merged->hint_fields = merged->hint_fields
+                                  ? apr_table_overlay(pool, merged->hint_fields,
+                                                      inner->hint_fields)
+                                  : inner->hint_fields;
     }
     return merged;
 }
@@ -214,4 +229,19 @@ apr_interval_time_t h2_config_stream_timeout(const request_rec *r)
         value = h2_config_server(r->server)->stream_timeout;
     }
     return value == H2_CONFIG_UNSET ? r->server->timeout : value;
+}
+
+int h2_config_is_early_hints(const request_rec *r)
+{
+    return dir_conf(r)->early_hints == 1;
+}
+
+int h2_config_is_copy_files(const request_rec *r)
+{
+    return dir_conf(r)->copy_files == 1;
+}
+
+const apr_table_t *h2_config_hint_fields(const request_rec *r)
+{
+    return dir_conf(r)->hint_fields;
 }

@@ -65,6 +65,9 @@ typedef struct h2_dir_conf {
     int upgrade;
     int output_buffering;
     apr_interval_time_t stream_timeout; /* usec */
+    int early_hints;                    /* boolean: ask h2_config_is_early_hints() */
+    int copy_files;                     /* boolean: ask h2_config_is_copy_files() */
+    apr_table_t *hint_fields;           /* of H2EarlyHint, in their order; NULL: none */
 } h2_dir_conf;
 
 /* For the module record: */
@@ -112,5 +115,17 @@ int h2_config_is_output_buffering(const request_rec *r);
 /* How long r's stream may wait for its client, usec; 0: without end. The
  * directory's value, else the vhost's, else the vhost's Timeout. */
 apr_interval_time_t h2_config_stream_timeout(const request_rec *r);
+
+/* Does the client of r get 103 responses (RFC 8297)? Unless given, no: there are
+ * clients that do not expect them. */
+int h2_config_is_early_hints(const request_rec *r);
+
+/* Is the content of files copied while r is handled, as its handler may close them
+ * before they are sent? Unless given, no. */
+int h2_config_is_copy_files(const request_rec *r);
+
+/* The fields of the 103 response that r gets before it is handled, NULL: none.
+ * Borrowed from the configuration. */
+const apr_table_t *h2_config_hint_fields(const request_rec *r);
 
 #endif /* H2_CONFIG_H */

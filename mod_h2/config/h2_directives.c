@@ -16,6 +16,8 @@
 #define H2_FRAME_PAYLOAD_LIMIT ((1 << 24) - 1)
 
 #define ALLOWED_FLAG    "on or off"
+#define ALLOWED_NAME    "the name of a field, RFC 9110, 5.1"
+#define ALLOWED_FIELD   "the value of a field, without control characters"
 #define ALLOWED_TIMEOUT "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
 
 /* What a directive with a number as argument takes. */
@@ -145,6 +147,34 @@ static const char *set_stream_timeout(cmd_parms *cmd, void *dir_conf, const char
     return NULL;
 }
 
+/* The server's own values are those of its directory configuration, too. */
+static const char *set_dir_flag(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    int *pvalue = (int *)((char *)dir_conf + (apr_size_t)cmd->info);
+
+    return (h2_value_flag_parse(text, pvalue) == APR_SUCCESS)
+               ? NULL
+               : h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
+}
+
+static const char *add_early_hint(cmd_parms *cmd, void *dir_conf, const char *name,
+                                  const char *value)
+{
+    h2_dir_conf *conf = dir_conf;
+
+    if (!*name || *ap_scan_http_token(name)) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, name, ALLOWED_NAME);
+    }
+    if (*ap_scan_http_field_content(value)) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, value, ALLOWED_FIELD);
+    }
+    if (!conf->hint_fields) {
+        conf->hint_fields = apr_table_make(cmd->pool, 4);
+    }
+    apr_table_add(conf->hint_fields, name, value);
+    return NULL;
+}
+
 /* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
 #define SERVER_FLAG(name, field, help)                                                             \
@@ -192,6 +222,17 @@ const command_rec h2_config_commands[] = {
     AP_INIT_TAKE1("H2StreamTimeout", set_stream_timeout, NULL, RSRC_CONF | ACCESS_CONF,
                   "how long a request waits for its client to send or take data, in s, ms, mi "
                   "or h, 0 for without end (default: Timeout)"),
+    AP_INIT_TAKE1("H2EarlyHints", set_dir_flag, (void *)APR_OFFSETOF(h2_dir_conf, early_hints),
+                  RSRC_CONF | OR_FILEINFO,
+                  "on|off: clients get 103 responses, those of H2EarlyHint and those that a "
+                  "handler makes (default: off)"),
+    AP_INIT_TAKE2("H2EarlyHint", add_early_hint, NULL, RSRC_CONF | OR_FILEINFO,
+                  "name and value of a field that clients get in a 103 response before the "
+                  "request is handled, where H2EarlyHints is on; adds to others (default: none)"),
+    AP_INIT_TAKE1("H2CopyFiles", set_dir_flag, (void *)APR_OFFSETOF(h2_dir_conf, copy_files),
+                  RSRC_CONF | OR_FILEINFO,
+                  "on|off: copy the content of files while a request is handled, for modules "
+                  "that close their files before they are sent (default: off)"),
     NUMBER("H2MaxDataFrameLen", max_data_frame_len,
            "bytes of a response in one DATA frame, 0 (no limit but HTTP/2's) to 16777215 "
            "(default: 0)"),

@@ -40,6 +40,7 @@ struct h2_context {
     /* The runner; after the request the holder, then who ends it. */
     h2_worker *worker;              /* that runs it */
     request_rec *r;
+    const char *original_host;      /* Host, where :authority was another; NULL */
     apr_size_t staged_max;          /* of H2StreamMaxMemSize: a quarter for what is staged, */
     apr_size_t published_max;       /* the rest for what is in the exchange */
 
@@ -64,6 +65,7 @@ struct h2_context {
     unsigned is_failed : 1;         /* the response is broken: reset the stream */
     unsigned needs_http_1_1 : 1;    /* then: the client shall ask in HTTP/1.1 */
     unsigned is_buffering : 1;      /* H2OutputBuffering */
+    unsigned is_copying_files : 1;  /* H2CopyFiles */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
     unsigned is_counted : 1;        /* in the scoreboard */
 };

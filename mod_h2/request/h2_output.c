@@ -74,12 +74,12 @@ apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_
     return rv;
 }
 
-/* A file that stays open until the stream has ended can be read when it is sent. */
+/* A file that stays open until the stream has ended is read when it is sent. */
 static int is_lasting_file(h2_context *context, apr_bucket *b)
 {
     apr_bucket_file *file = b->data;
 
-    return APR_BUCKET_IS_FILE(b)
+    return APR_BUCKET_IS_FILE(b) && !context->is_copying_files
            && (apr_file_pool_get(file->fd) == context->r->pool
                || apr_bucket_setaside(b, context->pool) == APR_SUCCESS);
 }

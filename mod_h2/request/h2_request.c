@@ -64,15 +64,18 @@ static int is_known_scheme(const char *scheme)
     return !scheme || !strcmp(scheme, "http") || !strcmp(scheme, "https");
 }
 
-static void set_fields(request_rec *r, const h2_head *head, int has_body)
+static void set_fields(h2_context *context, request_rec *r, const h2_head *head)
 {
     const char *authority = h2_head_authority(head);
+    const char *host;
 
     h2_head_to_table(head, r->headers_in);
     if (authority && *authority) {
+        host = apr_table_get(r->headers_in, "Host");
+        context->original_host = (host && ap_cstr_casecmp(host, authority)) ? host : NULL;
         apr_table_setn(r->headers_in, "Host", authority);
     }
-    if (has_body && !apr_table_get(r->headers_in, "Content-Length")) {
+    if (!context->has_no_body && !apr_table_get(r->headers_in, "Content-Length")) {
         /* httpd's modules tell by it that there is a body. */
         apr_table_setn(r->headers_in, "Transfer-Encoding", "chunked");
     }
@@ -92,7 +95,7 @@ static int make_request(h2_context *context)
     r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(head),
                                  " HTTP/2.0", NULL);
     status = check_limits(r, head);
-    set_fields(r, head, !context->has_no_body);
+    set_fields(context, r, head);
     if (!ap_parse_request_line(r)) {
         status = r->status;
     }
@@ -111,7 +114,7 @@ static int make_request(h2_context *context)
 }
 
 /* What the vhost says at first, and then what the directory says. */
-static int set_timeouts(request_rec *r)
+static int apply_config(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
@@ -120,6 +123,20 @@ static int set_timeouts(request_rec *r)
 
         context->stream_timeout = (timeout > 0) ? timeout : -1;
         context->is_buffering = (h2_config_is_output_buffering(r) != 0);
+        context->is_copying_files = (h2_config_is_copy_files(r) != 0);
+    }
+    return DECLINED;
+}
+
+/* Before the request is handled, RFC 8297. */
+static int send_early_hints(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+    const apr_table_t *fields = context ? h2_config_hint_fields(r) : NULL;
+
+    if (fields && ap_is_initial_req(r) && h2_config_is_early_hints(r)
+        && h2_output_interim(context, HTTP_EARLY_HINTS, fields) != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "fields of H2EarlyHint cannot be sent");
     }
     return DECLINED;
 }
@@ -162,7 +179,7 @@ void h2_request_run(h2_context *context, h2_worker *worker)
     worker->loop = context->session->loop;
     prepare_connection(context);
     status = make_request(context);
-    set_timeouts(context->r);
+    apply_config(context->r);
     if (worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
     }
@@ -234,7 +251,8 @@ void h2_request_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
     ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(set_timeouts, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(apply_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(send_early_hints, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);

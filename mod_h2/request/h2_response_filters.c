@@ -308,6 +308,17 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
+/* Hints are for those clients only that an administrator thinks of. */
+static int is_wanted(const h2_context *context, int status)
+{
+    const request_rec *r = context->r;
+
+    while (r->next) {
+        r = r->next;
+    }
+    return status != HTTP_EARLY_HINTS || h2_config_is_early_hints(r);
+}
+
 /* Bytes before the head are httpd's text of an interim response. */
 static apr_status_t read_interim(h2_context *context, apr_bucket *b)
 {
@@ -321,8 +332,10 @@ static apr_status_t read_interim(h2_context *context, apr_bucket *b)
     while (rv == APR_SUCCESS && length) {
         rv = h2_interim_feed(context->interim, data, length, &used);
         if (rv == APR_SUCCESS && h2_interim_is_complete(context->interim)) {
-            rv = h2_output_interim(context, h2_interim_status(context->interim),
-                                   h2_interim_fields(context->interim));
+            if (is_wanted(context, h2_interim_status(context->interim))) {
+                rv = h2_output_interim(context, h2_interim_status(context->interim),
+                                       h2_interim_fields(context->interim));
+            }
             h2_interim_reset(context->interim);
         }
         data += used;

@@ -30,6 +30,12 @@ static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
                    : NULL;
 }
 
+static const char *value_original_host(const h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return context ? context->original_host : NULL;
+}
+
 /* NULL: not on this connection. */
 static const struct {
     const char *name;
@@ -38,6 +44,7 @@ static const struct {
     {"HTTP2", value_http2},
     {"H2_STREAM_ID", value_stream_id},
     {"H2_STREAM_TAG", value_stream_tag},
+    {"H2_ORIGINAL_HOST", value_original_host},
 };
 
 static int set_variables(request_rec *r)

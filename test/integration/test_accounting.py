@@ -267,6 +267,14 @@ def test_tls_variables_are_those_of_the_streams_connection(httpd):
         assert variables(new)["SSL_PROTOCOL"] == "TLSv1.3"
 
 
+def test_the_original_host_is_known_where_authority_is_another(h2):
+    def host(fields):
+        lines = h2.get("/cgi/env", fields).text.splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line).get("H2_ORIGINAL_HOST")
+    assert host({"host": "other.test"}) == "other.test"
+    assert host({"host": h2.authority}) is None and host({}) is None
+
+
 def test_ids_of_requests_are_unique_over_all_children(h2):
     """mod_cgid knows the scripts of all children by them, others by their low 32 bits."""
     seen = [info(h2) for _ in range(20)]

@@ -29,9 +29,10 @@ NUMBERS = {
     "H2TLSCoolDownSecs": (("0", "1", "3600"), ("-1", "x"), ("0", None)),
     "H2MaxDataFrameLen": (("0", "1000", "16384"), ("-1", "x", "16777216"), ("0", None)),
 }
-FLAGS = ("H2Direct", "H2Upgrade", "H2ModernTLSOnly", "H2OutputBuffering")
+FLAGS = ("H2Direct", "H2Upgrade", "H2ModernTLSOnly", "H2OutputBuffering", "H2EarlyHints",
+         "H2CopyFiles")
 GLOBAL = ("H2MinWorkers", "H2MaxWorkers", "H2MaxWorkerIdleSeconds")
-IN_DIRECTORY = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout")
+IN_DIRECTORY = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints", "H2CopyFiles")
 
 GOOD = [(name, value) for name, (good, _, _) in NUMBERS.items() for value in good] + \
     [(name, value) for name in FLAGS for value in ("on", "off", "On", "OFF")] + \
@@ -151,6 +152,19 @@ H2OutputBuffering off
     </Location>
     <Location /ssi/>
         H2Upgrade on
+    </Location>
+    H2EarlyHint Link "</a.css>; rel=preload; as=style"
+    <Location /h2test/>
+        H2EarlyHints on
+    </Location>
+    <Location /h2test/quick/>
+        H2EarlyHint Link "</b.js>; rel=preload; as=script"
+    </Location>
+    <Location /h2test/silent/>
+        H2EarlyHints off
+    </Location>
+    <Location /h2test/copied/>
+        H2CopyFiles on
     </Location>
 </VirtualHost>
 <Directory "{docroot}/listing">
@@ -272,6 +286,51 @@ def upgrade_status(server, port, path):
     with Http1(server.address(port)) as client:
         return client.get(path, [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
                                  ("HTTP2-Settings", "")]).status
+
+
+CSS, JS = ("link", "</a.css>; rel=preload; as=style"), ("link", "</b.js>; rel=preload; as=script")
+
+
+@pytest.mark.parametrize("path, interim", [
+    ("/h2test/write?n=1", [(103, [CSS])]),
+    ("/h2test/quick/write?n=1", [(103, [CSS, JS])]),
+    ("/h2test/silent/write?n=1", []),
+    ("/files/1.bin", []),
+    ("/h2test/interim", [(103, [CSS]), (103, [CSS])]),          # its own hint is the same
+    ("/h2test/silent/interim", []),
+    ("/h2test/silent/interim?interim=102", [(102, [CSS])]),
+])
+def test_early_hints_come_where_they_are_switched_on(other, path, interim):
+    r = other.get(path)
+    assert r.complete and r.interim == interim
+
+
+def test_early_hints_come_before_the_request_is_handled(other, counter):
+    stream = other.request("GET", "/h2test/gate?gate=%s&tag=%s" % (counter.gate(), counter))
+    other.wait_for(lambda: stream.interim, "the hints")
+    assert stream.status is None
+    counter.open()
+    assert other.wait(stream).complete and len(stream.interim) == 1
+
+
+def test_early_hints_are_off_unless_asked_for(clear, effects):
+    assert clear.get("/h2test/interim").interim == []
+    with Http1(effects.address("other")) as client:
+        assert client.get("/h2test/write?n=1").status == 200
+
+
+@pytest.mark.parametrize("line", ["H2EarlyHint", "H2EarlyHint Link", "H2EarlyHint Link </a> more",
+                                  'H2EarlyHint "Li nk" </a>', 'H2EarlyHint "" </a>'])
+def test_a_bad_early_hint_is_an_error(checked, line):
+    code, output = checked.check(line + "\n")
+    assert code != 0 and "H2EarlyHint" in output
+
+
+@pytest.mark.parametrize("size", [1000, 65537, 1 << 20])
+def test_files_that_a_module_closes_are_sent_whole_where_they_are_copied(other, size):
+    streams = [other.request("GET", "/h2test/copied/closed?file=%d.bin" % size) for _ in range(5)]
+    other.wait(*streams)
+    assert all(s.complete and s.body == pattern(size) for s in streams)
 
 
 def test_upgrade_can_be_set_for_vhosts_and_directories(effects):

@@ -435,6 +435,24 @@ static int do_interim(request_rec *r, writer *w)
     return OK;
 }
 
+/* A file that is closed when it has been written, as mod_wsgi does it. */
+static int do_closed(request_rec *r, writer *w)
+{
+    const char *path = apr_pstrcat(r->pool, ap_document_root(r), "/files/", arg(r, "file", ""),
+                                   NULL);
+    apr_finfo_t info;
+    apr_file_t *file;
+
+    if (apr_file_open(&file, path, APR_FOPEN_READ, 0, r->pool) != APR_SUCCESS
+        || apr_file_info_get(&info, APR_FINFO_SIZE, file) != APR_SUCCESS) {
+        return HTTP_NOT_FOUND;
+    }
+    writer_pass_bucket(w, apr_bucket_file_create(file, 0, (apr_size_t)info.size, r->pool,
+                                                 w->bb->bucket_alloc));
+    apr_file_close(file);
+    return OK;
+}
+
 /* What a module sees of the request, one "name=value" a line. */
 static int do_info(request_rec *r, writer *w)
 {
@@ -478,6 +496,7 @@ static const struct {
     { "redirect", do_redirect },
     { "subrequest", do_subrequest },
     { "interim", do_interim },
+    { "closed", do_closed },
     { "info", do_info },
 };
 

@@ -173,6 +173,36 @@ static void an_inner_directory_wins_where_it_says_something(void **state)
     assert_int_equal(merged->stream_timeout, 0);
 }
 
+static void hints_of_an_inner_directory_follow_those_of_the_outer_one(void **state)
+{
+    h2_dir_conf *base = h2_config_create_dir(pool, NULL);
+    h2_dir_conf *child = h2_config_create_dir(pool, NULL);
+    h2_dir_conf *merged;
+    const apr_table_entry_t *entries;
+
+    (void)state;
+    assert_null(((h2_dir_conf *)h2_config_merge_dir(pool, base, child))->hint_fields);
+    base->early_hints = 1;
+    base->hint_fields = apr_table_make(pool, 1);
+    apr_table_addn(base->hint_fields, "Link", "</a>");
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->early_hints, 1);
+    assert_int_equal(merged->copy_files, H2_CONFIG_UNSET);
+    assert_ptr_equal(merged->hint_fields, base->hint_fields);
+
+    child->early_hints = 0;
+    child->copy_files = 1;
+    child->hint_fields = apr_table_make(pool, 1);
+    apr_table_addn(child->hint_fields, "Link", "</b>");
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->early_hints, 0);
+    assert_int_equal(merged->copy_files, 1);
+    assert_int_equal(apr_table_elts(merged->hint_fields)->nelts, 2);
+    entries = (const apr_table_entry_t *)apr_table_elts(merged->hint_fields)->elts;
+    assert_string_equal(entries[0].val, "</a>");
+    assert_string_equal(entries[1].val, "</b>");
+}
+
 static void a_minimum_above_the_maximum_raises_the_maximum(void **state)
 {
     h2_server_conf *conf = fresh_server();
@@ -288,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_default_that_is_given_in_a_vhost_wins),
         cmocka_unit_test(values_keep_their_full_width),
         cmocka_unit_test(an_inner_directory_wins_where_it_says_something),
+        cmocka_unit_test(hints_of_an_inner_directory_follow_those_of_the_outer_one),
         cmocka_unit_test(a_minimum_above_the_maximum_raises_the_maximum),
         cmocka_unit_test(workers_that_need_no_correction_are_left_alone),
         cmocka_unit_test(direct_is_for_clear_text_unless_given),

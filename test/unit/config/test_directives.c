@@ -44,6 +44,23 @@ apr_status_t ap_timeout_parameter_parse(const char *text, apr_interval_time_t *t
     return APR_EGENERAL;
 }
 
+/* The first byte that is none of a token's, or of a field value's. */
+const char *ap_scan_http_token(const char *text)
+{
+    while (*text && !strchr(" :()<>@,;\\\"/[]?={}\r\n\t", *text)) {
+        ++text;
+    }
+    return text;
+}
+
+const char *ap_scan_http_field_content(const char *text)
+{
+    while (*text && ((unsigned char)*text >= ' ' || *text == '\t')) {
+        ++text;
+    }
+    return text;
+}
+
 void ap_log_error_(const char *file, int line, int index, int level, apr_status_t status,
                    const server_rec *s, const char *fmt, ...)
 {
@@ -261,6 +278,31 @@ static void workers_are_for_the_main_server_only(void **state)
     assert_string_equal(given("H2Direct", "on"), "not here");
 }
 
+static void hints_have_a_name_and_a_value_of_http(void **state)
+{
+    const command_rec *cmd = command("H2EarlyHint");
+    cmd_parms parms = {0};
+    const apr_array_header_t *list;
+    const char *error;
+
+    (void)state;
+    parms.cmd = cmd;
+    parms.pool = pool;
+    parms.server = &server;
+    assert_int_equal(cmd->args_how, TAKE2);
+    assert_null(cmd->AP_TAKE2(&parms, dir, "Link", "</a>; rel=preload"));
+    assert_null(cmd->AP_TAKE2(&parms, dir, "Link", "</b>; rel=preload"));
+    list = apr_table_elts(dir->hint_fields);
+    assert_int_equal(list->nelts, 2);
+    assert_string_equal(APR_ARRAY_IDX(list, 1, apr_table_entry_t).val, "</b>; rel=preload");
+    error = cmd->AP_TAKE2(&parms, dir, "Li nk", "</c>");
+    assert_non_null(strstr(error, "H2EarlyHint"));
+    assert_non_null(strstr(error, "'Li nk'"));
+    assert_non_null(cmd->AP_TAKE2(&parms, dir, "", "</c>"));
+    assert_non_null(cmd->AP_TAKE2(&parms, dir, "Link", "</c>\r\nX: y"));
+    assert_int_equal(list->nelts, 2);
+}
+
 static void each_directive_has_its_context_and_a_help_text(void **state)
 {
     const command_rec *cmd;
@@ -271,7 +313,7 @@ static void each_directive_has_its_context_and_a_help_text(void **state)
         assert_true(cmd->req_override & RSRC_CONF);
         assert_non_null(strstr(cmd->errmsg, "(default: "));
     }
-    assert_int_equal(count, 15);
+    assert_int_equal(count, 18);
     assert_true(command("H2Upgrade")->req_override & OR_FILEINFO);
     assert_true(command("H2OutputBuffering")->req_override == (RSRC_CONF | ACCESS_CONF));
     assert_true(command("H2StreamTimeout")->req_override == (RSRC_CONF | ACCESS_CONF));
@@ -315,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_timeout_starts_with_a_digit_and_is_httpds, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(workers_are_for_the_main_server_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(hints_have_a_name_and_a_value_of_http, setup, teardown),
         cmocka_unit_test_setup_teardown(each_directive_has_its_context_and_a_help_text, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_check_corrects_all_vhosts_and_warns_once, setup,

@@ -1,7 +1,7 @@
 /*
  * What every file of the module needs: httpd's and APR's types, the log id of
  * a connection and a stream, asserts; and the only place where versions of httpd
- * and nghttp2 may be told apart.
+ * and nghttp2 are told apart.
  *
  * Knows nothing of the rest of the module. No state.
  */
@@ -30,6 +30,11 @@ APLOG_USE_MODULE(http2);
 #define H2_ASSERT(exp) ap_assert(exp)
 #else
 #define H2_ASSERT(exp) ((void)0)
+#endif
+
+/* RFC 8297; older httpds have no name for it. */
+#ifndef HTTP_EARLY_HINTS
+#define HTTP_EARLY_HINTS 103
 #endif
 
 /* Bytes of the frame header, RFC 9113, 4.1. */

@@ -10,6 +10,7 @@
 #include "request/h2_filters.h"
 #include "request/h2_output.h"
 #include "request/h2_pump.h"
+#include "request/h2_request.h"
 
 /* What is taken out of the exchange at once, at least a chunk: the handler has that
  * beside what the client may send ahead. */
@@ -176,21 +177,41 @@ static void ask_for_body(h2_context *context, request_rec *r)
     h2_output_interim(context, HTTP_CONTINUE, NULL);
 }
 
-static void take_trailers(h2_context *context, request_rec *r)
+/* Gives 0, or the status of the error to answer: r has none of them then. */
+static int take_trailers(h2_context *context, request_rec *r)
 {
     h2_loop *loop = context->session->loop;
     const h2_head *trailers;
 
     if (context->has_trailers) {
-        return; /* who reads past the end sees it again */
+        return 0; /* who reads past the end sees it again */
     }
     context->has_trailers = 1;
     h2_loop_lock(loop);
     trailers = context->exchange->in_trailers;
     h2_loop_unlock(loop);
     if (trailers) { /* immutable since the body has ended */
+        int status = h2_request_check_fields(r->server, trailers);
+
+        if (status) {
+            return status;
+        }
         h2_head_to_table(trailers, r->trailers_in);
     }
+    return 0;
+}
+
+/* In the place of a body that the request is not to see: the response is this error. */
+static apr_status_t answer_error(ap_filter_t *f, apr_bucket_brigade *bb, int status)
+{
+    apr_bucket_alloc_t *list = f->c->bucket_alloc;
+
+    apr_brigade_cleanup(bb);
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(status, NULL, f->r->pool, list));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(list));
+    ap_pass_brigade(f->r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return AP_FILTER_ERROR;
 }
 
 /* Adds to r->read_length, APR_ENOSPC beyond LimitRequestBody. */
@@ -222,7 +243,11 @@ apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
         return rv;
     }
     if (!APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb))) {
-        take_trailers(context, f->r);
+        int status = take_trailers(context, f->r);
+
+        if (status) {
+            return answer_error(f, bb, status);
+        }
     }
     return check_limit(f->r, bb);
 }

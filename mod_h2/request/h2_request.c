@@ -37,15 +37,10 @@ static const char *target_of(const h2_head *head)
     return path ? path : h2_head_authority(head); /* CONNECT has no path */
 }
 
-/* HTTP/1.1's limits on a head hold here as well. 0, or the status to answer. */
-static int check_limits(const request_rec *r, const h2_head *head)
+int h2_request_check_fields(const server_rec *s, const h2_head *head)
 {
-    const server_rec *s = r->server;
     int i, count = h2_head_count(head);
 
-    if ((int)strlen(r->the_request) > s->limit_req_line) {
-        return HTTP_REQUEST_URI_TOO_LARGE;
-    }
     if (s->limit_req_fields > 0 && count > s->limit_req_fields) {
         return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     }
@@ -57,6 +52,29 @@ static int check_limits(const request_rec *r, const h2_head *head)
         }
     }
     return 0;
+}
+
+/* HTTP/1.1's limits on a head hold here as well. 0, or the status to answer. */
+static int check_limits(const request_rec *r, const h2_head *head)
+{
+    return ((int)strlen(r->the_request) > r->server->limit_req_line)
+               ? HTTP_REQUEST_URI_TOO_LARGE : h2_request_check_fields(r->server, head);
+}
+
+static int is_within_limit(void *data, const char *name, const char *value)
+{
+    const server_rec *s = data;
+
+    (void)name;
+    return strlen(value) <= (apr_size_t)s->limit_req_fieldsize;
+}
+
+/* Fields of one name, and the crumbs of a cookie, are one by now: as HTTP/1.1 has it,
+ * that is measured, too. */
+static int check_merged(const request_rec *r)
+{
+    return apr_table_do(is_within_limit, r->server, r->headers_in, NULL)
+               ? 0 : HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
 }
 
 static int is_known_scheme(const char *scheme)
@@ -96,6 +114,9 @@ static int make_request(h2_context *context)
                                  " HTTP/2.0", NULL);
     status = check_limits(r, head);
     set_fields(context, r, head);
+    if (!status) {
+        status = check_merged(r);
+    }
     if (!ap_parse_request_line(r)) {
         status = r->status;
     }

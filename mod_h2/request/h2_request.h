@@ -9,6 +9,10 @@
 /* At the start of httpd: hooks that see requests of ours. */
 void h2_request_register_hooks(apr_pool_t *pool);
 
+/* HTTP/1.1's limits of s on the fields of a request, or its trailers: 0, or the status
+ * to answer. Any thread. */
+int h2_request_check_fields(const server_rec *s, const h2_head *head);
+
 /* The runner, not holding the loop: runs the context's request on worker. */
 void h2_request_run(h2_context *context, h2_worker *worker);
 

@@ -175,6 +175,25 @@ static const char *add_early_hint(cmd_parms *cmd, void *dir_conf, const char *na
     return NULL;
 }
 
+/* Of httpd's own module in its first years, and still in configurations. */
+static const char *ignore_number(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_int64_t value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (h2_value_number_parse(text, 0, APR_INT32_MAX, &value) != APR_SUCCESS) {
+        return h2_value_number_error(cmd->pool, cmd->cmd->name, text, 0, APR_INT32_MAX);
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+                 "%s has no effect and can be removed: files stay open as long as they are sent",
+                 cmd->cmd->name);
+    return NULL;
+}
+
 /* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
 #define SERVER_FLAG(name, field, help)                                                             \
@@ -233,6 +252,8 @@ const command_rec h2_config_commands[] = {
                   RSRC_CONF | OR_FILEINFO,
                   "on|off: copy the content of files while a request is handled, for modules "
                   "that close their files before they are sent (default: off)"),
+    AP_INIT_TAKE1("H2SessionExtraFiles", ignore_number, NULL, RSRC_CONF,
+                  "a number; has no effect any more (default: none)"),
     NUMBER("H2MaxDataFrameLen", max_data_frame_len,
            "bytes of a response in one DATA frame, 0 (no limit but HTTP/2's) to 16777215 "
            "(default: 0)"),

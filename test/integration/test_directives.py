@@ -27,6 +27,7 @@ NUMBERS = {
     "H2MaxWorkerIdleSeconds": (("1", "600"), ("0", "-1", "x"), ("1", None)),
     "H2TLSWarmUpSize": (("0", "1048576"), ("-1", "x"), ("0", None)),
     "H2TLSCoolDownSecs": (("0", "1", "3600"), ("-1", "x"), ("0", None)),
+    "H2SessionExtraFiles": (("0", "5"), ("-1", "x"), ("0", None)),
     "H2MaxDataFrameLen": (("0", "1000", "16384"), ("-1", "x", "16777216"), ("0", None)),
 }
 FLAGS = ("H2Direct", "H2Upgrade", "H2ModernTLSOnly", "H2OutputBuffering", "H2EarlyHints",
@@ -91,6 +92,11 @@ def test_a_directive_is_accepted_in_its_contexts_only(checked, name):
     assert (code == 0) == (name in IN_DIRECTORY), output
     if code:
         assert name in output
+
+
+def test_a_directive_without_effect_is_accepted_with_a_warning(checked):
+    code, output = checked.check("H2SessionExtraFiles 5\n")
+    assert code == 0 and "H2SessionExtraFiles has no effect" in output
 
 
 def test_the_order_of_min_and_max_workers_does_not_matter(checked):

@@ -303,6 +303,15 @@ static void hints_have_a_name_and_a_value_of_http(void **state)
     assert_int_equal(list->nelts, 2);
 }
 
+static void what_has_no_effect_is_taken_with_a_warning(void **state)
+{
+    (void)state;
+    assert_null(given("H2SessionExtraFiles", "5"));
+    assert_int_equal(log_count, 1);
+    assert_non_null(given("H2SessionExtraFiles", "many"));
+    assert_int_equal(log_count, 1);
+}
+
 static void each_directive_has_its_context_and_a_help_text(void **state)
 {
     const command_rec *cmd;
@@ -313,7 +322,7 @@ static void each_directive_has_its_context_and_a_help_text(void **state)
         assert_true(cmd->req_override & RSRC_CONF);
         assert_non_null(strstr(cmd->errmsg, "(default: "));
     }
-    assert_int_equal(count, 18);
+    assert_int_equal(count, 19);
     assert_true(command("H2Upgrade")->req_override & OR_FILEINFO);
     assert_true(command("H2OutputBuffering")->req_override == (RSRC_CONF | ACCESS_CONF));
     assert_true(command("H2StreamTimeout")->req_override == (RSRC_CONF | ACCESS_CONF));
@@ -358,6 +367,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(workers_are_for_the_main_server_only, setup, teardown),
         cmocka_unit_test_setup_teardown(hints_have_a_name_and_a_value_of_http, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_no_effect_is_taken_with_a_warning, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(each_directive_has_its_context_and_a_help_text, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_check_corrects_all_vhosts_and_warns_once, setup,

@@ -237,7 +237,8 @@ class Httpd:
         self.process.send_signal(signal.SIGWINCH)
 
     def children(self):
-        """The pids of the server's children that serve connections (CGI daemons do not)."""
+        """The pids of the server's children that serve connections. CGI daemons do not: they have
+        one thread, or two with ThreadSanitizer's."""
         found = []
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -245,7 +246,7 @@ class Httpd:
             except OSError:
                 continue
             state, parent, threads = after_name[0], int(after_name[1]), int(after_name[17])
-            if parent == self.process.pid and state != "Z" and threads > 1:
+            if parent == self.process.pid and state != "Z" and threads > 2:
                 found.append(int(name))
         return sorted(found)
 

@@ -11,7 +11,7 @@ import environment as env
 from conftest import open_client
 from environment import wait_until
 from h1client import Http1
-from h2client import INITIAL_WINDOW_SIZE, wait_all
+from h2client import INITIAL_WINDOW_SIZE, WireTimeout, wait_all
 from servers import PLAIN
 
 WORKERS = 8
@@ -320,6 +320,23 @@ def test_the_first_requests_of_a_child_do_not_take_the_threads_for_quick_ones(se
     for client, stream in uploads:
         assert client.wait(stream).complete
     assert counter.started == 8
+
+
+def test_a_request_may_wait_for_a_thread_longer_than_timeout(servers, transport, mpm, counter):
+    """It is not its client that it waits for."""
+    config = PLAIN + "Timeout 1\nH2StreamTimeout 60\nH2MinWorkers 1\nH2MaxWorkers 2\n"
+    httpd = servers.get("scarce-" + transport, mpm, config, threads=16)
+    path = "/h2test/read?tag=%s" % counter
+    clients = [open_client(httpd, transport) for _ in range(3)]
+    uploads = [client.request("POST", path, end=False) for client in clients[:2]]
+    wait_until(lambda: counter.running == 2, "both workers to be stuck")
+    last = clients[2].request("POST", path, end=False)
+    with pytest.raises(WireTimeout):
+        clients[2].wait(last, timeout=2.5)
+    assert counter.running == 2 and not clients[2].goaways
+    for client, stream in zip(clients, [*uploads, last]):
+        client.send_data(stream, b"content", end=True)
+        assert client.wait(stream).complete
 
 
 @pytest.mark.parametrize("stick", [stuck_uploads, stuck_downloads], ids=["uploads", "responses"])

@@ -145,6 +145,14 @@ def test_who_reads_past_the_end_of_a_body_reads_the_end_again(h2, body):
     assert r.complete and r.text == "read %d\n" % len(body)
 
 
+def test_who_reads_past_the_end_of_a_body_gets_its_trailers_once(h2):
+    for again in (0, 1):
+        stream = h2.request("POST", "/h2test/read?trailers=1&again=%d" % again, end=False)
+        h2.send_data(stream, b"content")
+        h2.send_headers(stream.id, [("x-sum", "1"), ("x-more", "2")], end=True)
+        assert h2.wait(stream).text == "2 trailers, read 7\n"
+
+
 def test_a_body_in_frames_of_one_byte_arrives(h2):
     stream = h2.request("POST", "/h2test/echo", end=False)
     with h2.cork():

@@ -368,6 +368,10 @@ static int do_read(request_rec *r, writer *w)
     if (rv != APR_SUCCESS && rv != APR_EOF) {
         return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
     }
+    if (arg(r, "trailers", NULL)) {
+        apr_brigade_printf(w->bb, NULL, NULL, "%d trailers, ",
+                           apr_table_elts(r->trailers_in)->nelts);
+    }
     apr_brigade_printf(w->bb, NULL, NULL, "read %" APR_INT64_T_FMT "\n", total);
     writer_pass(w);
     return OK;

@@ -10,7 +10,7 @@ from conftest import open_client
 from demosite import pattern
 from h1client import Http1
 from h2client import (INITIAL_WINDOW_SIZE, NO_ERROR, PREFACE, SETTINGS, Tls, Wire, frame_bytes)
-from servers import SITE
+from servers import SITE, VHOSTS
 
 TIMEOUT = 1
 LATE = 3 * env.SLOWER           # how much later than its limit a thing may happen
@@ -24,15 +24,6 @@ Alias /limited/ "{docroot}/"
     SetOutputFilter RATE_LIMIT
     SetEnv rate-limit 64
 </Location>
-<VirtualHost *:{port_tls}>
-    ServerName a.test
-    Protocols h2 http/1.1
-    {tls}
-</VirtualHost>
-<VirtualHost *:{port_clear}>
-    ServerName a.test
-    Protocols h2c http/1.1
-</VirtualHost>
 <VirtualHost *:{port_off}>
     ServerName a.test
     Protocols h2c http/1.1
@@ -46,7 +37,7 @@ Alias /limited/ "{docroot}/"
     KeepAliveTimeout 20
     RequestReadTimeout handshake=1 header=1 body=1
 </VirtualHost>
-""" % TIMEOUT
+""" % TIMEOUT + VHOSTS
 
 
 # Time is what these tests take: two of the four combinations are enough.

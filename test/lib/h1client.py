@@ -3,25 +3,14 @@
 
 import time
 
-from h2client import Wire, WireClosed, WireTimeout
+from h2client import Message, Wire, WireClosed, WireTimeout
 
 
-class Response:
+class Response(Message):
     def __init__(self, status, fields, body):
         self.status = status
         self.fields = fields
         self.body = body
-
-    @property
-    def headers(self):
-        found = {}
-        for name, value in self.fields:
-            found[name] = found[name] + ", " + value if name in found else value
-        return found
-
-    @property
-    def text(self):
-        return self.body.decode("utf-8", "replace")
 
 
 class Http1:

@@ -279,7 +279,22 @@ class Wire:
         self.sock.close()
 
 
-class Stream:
+class Message:
+    """What has fields and a body."""
+
+    @property
+    def headers(self):
+        found = {}
+        for name, value in self.fields:
+            found[name] = found[name] + ", " + value if name in found else value
+        return found
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+
+class Stream(Message):
     """A request and what came back for it."""
 
     def __init__(self, client, stream_id, keep_body=True):
@@ -305,17 +320,6 @@ class Stream:
     def complete(self):
         """A whole response: ended by END_STREAM and not reset with an error."""
         return self.ended and self.reset in (None, NO_ERROR)
-
-    @property
-    def headers(self):
-        found = {}
-        for name, value in self.fields:
-            found[name] = found[name] + ", " + value if name in found else value
-        return found
-
-    @property
-    def text(self):
-        return self.body.decode("utf-8", "replace")
 
     def __repr__(self):
         return "<stream %d: status %s, %d bytes, ended=%s, reset=%s>" % (

@@ -50,7 +50,7 @@ ExtendedStatus On
 """
 
 # The usual two vhosts, for servers with special settings.
-PLAIN = SITE + """
+VHOSTS = """
 <VirtualHost *:{port_tls}>
     ServerName a.test
     Protocols h2 http/1.1
@@ -61,6 +61,7 @@ PLAIN = SITE + """
     Protocols h2c http/1.1
 </VirtualHost>
 """
+PLAIN = SITE + VHOSTS
 
 MAIN = SITE + """
 Timeout 20

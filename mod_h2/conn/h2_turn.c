@@ -8,8 +8,8 @@
 #include "request/h2_request.h"
 #include "session/h2_session.h"
 
-/* When so much time has passed since the turn began to start requests, although more requests wait:
- * their answers are sent, and others have their turn. */
+/* When so much time has passed since the turn began to start requests, although more
+ * of them wait: the answers are sent, and others have their turn. */
 #define H2_TURN_USEC 2000
 
 /* When so many have been answered, they are sent: the next requests then run in

@@ -4,8 +4,9 @@
  *
  * Queues of chunks are guarded by the loop's lock. A chunk with is_malloced is
  * freed by h2_chunk_destroy(), by any thread; any other lives in the pool of the
- * request's context, its bytes there or in buckets that the context keeps. The descriptor of a file is borrowed from the
- * request, which keeps it open until the stream has ended.
+ * request's context, its bytes there or in buckets that the context keeps. The
+ * descriptor of a file is borrowed from the request, which keeps it open until the
+ * stream has ended.
  */
 #ifndef H2_CHUNK_H
 #define H2_CHUNK_H

@@ -120,7 +120,8 @@ void h2_io_destroy(h2_io *io)
     io->pending_size = io->pending_start = io->pending_end = 0;
 }
 
-int h2_io_is_direct(const h2_io *io)
+/* Can the socket be read without the filters? Those of TLS and others keep bytes. */
+static int is_direct(const h2_io *io)
 {
     return io->c->input_filters && !io->c->input_filters->next && !io->is_tls
            && APR_BRIGADE_EMPTY(io->in);
@@ -195,7 +196,7 @@ apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
     if (io->is_broken) {
         return APR_ECONNABORTED;
     }
-    if (io->is_shut || (h2_io_is_direct(io) && io->is_drained)) {
+    if (io->is_shut || (is_direct(io) && io->is_drained)) {
         rv = read_socket(io, scratch, scratch_size, pdata, plength);
     }
     else {

@@ -59,10 +59,6 @@ void h2_io_destroy(h2_io *io);
 apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
                         const char **pdata, apr_size_t *plength);
 
-/* Is every read byte of the socket handed out when a read gave less than asked
- * for? Not with filters, which keep bytes. */
-int h2_io_is_direct(const h2_io *io);
-
 /* Sends; what the socket does not take is kept. gather is scratch for encrypted
  * records. APR_SUCCESS also if bytes are kept: see h2_io_is_blocked(). */
 apr_status_t h2_io_write(h2_io *io, const char *data, apr_size_t length, apr_time_t now,

@@ -219,7 +219,9 @@ static int on_data_chunk_recv(nghttp2_session *ngh2, uint8_t flags, int32_t stre
                    ? 0
                    : NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    note_use_of_window(session, stream);
+    if (!session->conf->is_window_set) {
+        note_use_of_window(session, stream);
+    }
     stream->in_bytes += (apr_off_t)length;
     stream->in_unread_bytes += length;
     session->last_progress = session->loop->now;

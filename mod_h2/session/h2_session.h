@@ -175,6 +175,9 @@ void h2_session_arm(h2_session *session);
 /* Is there nothing left that it could send or receive? */
 int h2_session_is_finished(const h2_session *session);
 
+/* nghttp2 has ended the session by itself, for an error of the client: so do we. */
+void h2_session_follow_end(h2_session *session);
+
 /* For the files of session/ only: */
 
 /* Registers the callbacks of each half with nghttp2. */
@@ -189,9 +192,6 @@ int h2_session_has_too_much(const h2_session *session);
 
 /* The last GOAWAY: no stream begins beyond those that were worked on. */
 void h2_session_end_drain(h2_session *session);
-
-/* nghttp2 has ended the session by itself, for an error of the client: so do we. */
-void h2_session_follow_end(h2_session *session);
 
 /* The client's window of the stream is shut although it has data. */
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream);

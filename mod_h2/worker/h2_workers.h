@@ -5,9 +5,10 @@
  *
  * How many: each loop has one leader and one standby, a spare thread that is
  * kept for the moment when the leader gets stuck in a request. On top of these
- * come at most H2MaxWorkers detached ones (and leaders that got stuck beyond them). Thus with H2MaxWorkers requests
- * stuck somewhere, each loop can still answer quick requests: what is kept for
- * running one may not take the place of a standby.
+ * come at most H2MaxWorkers detached ones (and leaders that got stuck beyond
+ * them). Thus with H2MaxWorkers requests stuck somewhere, each loop can still
+ * answer quick requests: what is kept for running one may not take the place of
+ * a standby.
  *
  * Lock order: a loop's lock is never held when the pool's lock is taken.
  */

@@ -291,10 +291,10 @@ def use_up(server, transport, client):
     """Connections that come and go until `client` is told that its child must end. The event MPM
     counts them when they come, the worker MPM when they have gone and another one comes."""
     for _ in range(20):
+        # nobody may be there to accept or to answer it any more
         with contextlib.suppress(AssertionError, OSError):
-            other = open_client(server, transport)
-            other.get("/files/1.bin", timeout=0.5)  # nobody may be there to accept it any more
-        other.close()
+            with contextlib.closing(open_client(server, transport, timeout=2)) as other:
+                other.get("/files/1.bin", timeout=0.5)
         with contextlib.suppress(AssertionError):
             client.wait_goaway(timeout=0.1)
             return

@@ -7,6 +7,8 @@
 #define H2_DEFAULT_WORKER_IDLE         apr_time_from_sec(600)
 #define H2_DEFAULT_TLS_WARM_UP_BYTES   (1024 * 1024)
 #define H2_DEFAULT_TLS_COOL_DOWN       apr_time_from_sec(1)
+#define H2_DEFAULT_PUSH_DIARY_SIZE     256
+#define H2_DEFAULT_MAX_STREAM_ERRORS   8
 
 #define field_bit(field) (1u << (field))
 
@@ -26,97 +28,59 @@ void *h2_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->upgrade = H2_CONFIG_UNSET;
     conf->output_buffering = 1;
     conf->stream_timeout = H2_CONFIG_UNSET;
+    conf->push_diary_size = H2_DEFAULT_PUSH_DIARY_SIZE;
+    conf->max_stream_errors = H2_DEFAULT_MAX_STREAM_ERRORS;
     return conf;
 }
 
+/* Where each field is, and how large: an int, or a number of 64 bits. */
+static const struct {
+    apr_size_t offset;
+    apr_size_t size;
+} fields[H2_CONFIG_FIELDS_COUNT] = {
+#define FIELD(name) {APR_OFFSETOF(h2_server_conf, name), sizeof(((h2_server_conf *)NULL)->name)}
+    [H2_CONFIG_DIRECT] = FIELD(direct),
+    [H2_CONFIG_UPGRADE] = FIELD(upgrade),
+    [H2_CONFIG_MAX_SESSION_STREAMS] = FIELD(max_session_streams),
+    [H2_CONFIG_WINDOW] = FIELD(window_bytes),
+    [H2_CONFIG_STREAM_MEM] = FIELD(stream_mem_bytes),
+    [H2_CONFIG_MIN_WORKERS] = FIELD(min_workers),
+    [H2_CONFIG_MAX_WORKERS] = FIELD(max_workers),
+    [H2_CONFIG_WORKER_IDLE] = FIELD(worker_idle),
+    [H2_CONFIG_MODERN_TLS_ONLY] = FIELD(modern_tls_only),
+    [H2_CONFIG_TLS_WARM_UP] = FIELD(tls_warm_up_bytes),
+    [H2_CONFIG_TLS_COOL_DOWN] = FIELD(tls_cool_down),
+    [H2_CONFIG_PADDING] = FIELD(padding_bits),
+    [H2_CONFIG_MAX_DATA_FRAME] = FIELD(max_data_frame_bytes),
+    [H2_CONFIG_OUTPUT_BUFFERING] = FIELD(output_buffering),
+    [H2_CONFIG_STREAM_TIMEOUT] = FIELD(stream_timeout),
+    [H2_CONFIG_PUSH_DIARY] = FIELD(push_diary_size),
+    [H2_CONFIG_MAX_HEADER_BLOCK] = FIELD(max_header_block_bytes),
+    [H2_CONFIG_MAX_STREAM_ERRORS] = FIELD(max_stream_errors),
+    [H2_CONFIG_SERIALIZE_HEADERS] = FIELD(serialize_headers),
+#undef FIELD
+};
+
 void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
 {
+    char *place = (char *)conf + fields[field].offset;
+
     conf->set_fields |= field_bit(field);
-    switch (field) {
-    case H2_CONFIG_DIRECT:
-        conf->direct = (int)value;
-        break;
-    case H2_CONFIG_UPGRADE:
-        conf->upgrade = (int)value;
-        break;
-    case H2_CONFIG_MAX_SESSION_STREAMS:
-        conf->max_session_streams = (int)value;
-        break;
-    case H2_CONFIG_WINDOW:
-        conf->window_bytes = (int)value;
-        conf->is_window_set = 1;
-        break;
-    case H2_CONFIG_STREAM_MEM:
-        conf->stream_mem_bytes = (apr_size_t)value;
-        break;
-    case H2_CONFIG_MIN_WORKERS:
-        conf->min_workers = (int)value;
-        break;
-    case H2_CONFIG_MAX_WORKERS:
-        conf->max_workers = (int)value;
-        break;
-    case H2_CONFIG_WORKER_IDLE:
-        conf->worker_idle = value;
-        break;
-    case H2_CONFIG_MODERN_TLS_ONLY:
-        conf->modern_tls_only = (int)value;
-        break;
-    case H2_CONFIG_TLS_WARM_UP:
-        conf->tls_warm_up_bytes = (apr_off_t)value;
-        break;
-    case H2_CONFIG_TLS_COOL_DOWN:
-        conf->tls_cool_down = value;
-        break;
-    case H2_CONFIG_PADDING:
-        conf->padding_bits = (int)value;
-        break;
-    case H2_CONFIG_MAX_DATA_FRAME:
-        conf->max_data_frame_bytes = (int)value;
-        break;
-    case H2_CONFIG_OUTPUT_BUFFERING:
-        conf->output_buffering = (int)value;
-        break;
-    case H2_CONFIG_STREAM_TIMEOUT:
-        conf->stream_timeout = value;
-        break;
+    if (fields[field].size == sizeof(int)) {
+        int small = (int)value;
+
+        memcpy(place, &small, sizeof(small));
     }
+    else {
+        memcpy(place, &value, sizeof(value));
+    }
+    conf->is_window_set = (conf->set_fields & field_bit(H2_CONFIG_WINDOW)) != 0;
 }
 
-static apr_int64_t value_of(const h2_server_conf *conf, h2_config_field field)
+static void copy_field(h2_server_conf *to, const h2_server_conf *from, h2_config_field field)
 {
-    switch (field) {
-    case H2_CONFIG_DIRECT:
-        return conf->direct;
-    case H2_CONFIG_UPGRADE:
-        return conf->upgrade;
-    case H2_CONFIG_MAX_SESSION_STREAMS:
-        return conf->max_session_streams;
-    case H2_CONFIG_WINDOW:
-        return conf->window_bytes;
-    case H2_CONFIG_STREAM_MEM:
-        return (apr_int64_t)conf->stream_mem_bytes;
-    case H2_CONFIG_MIN_WORKERS:
-        return conf->min_workers;
-    case H2_CONFIG_MAX_WORKERS:
-        return conf->max_workers;
-    case H2_CONFIG_WORKER_IDLE:
-        return conf->worker_idle;
-    case H2_CONFIG_MODERN_TLS_ONLY:
-        return conf->modern_tls_only;
-    case H2_CONFIG_TLS_WARM_UP:
-        return conf->tls_warm_up_bytes;
-    case H2_CONFIG_TLS_COOL_DOWN:
-        return conf->tls_cool_down;
-    case H2_CONFIG_PADDING:
-        return conf->padding_bits;
-    case H2_CONFIG_MAX_DATA_FRAME:
-        return conf->max_data_frame_bytes;
-    case H2_CONFIG_OUTPUT_BUFFERING:
-        return conf->output_buffering;
-    case H2_CONFIG_STREAM_TIMEOUT:
-        return conf->stream_timeout;
-    }
-    return H2_CONFIG_UNSET;
+    memcpy((char *)to + fields[field].offset, (const char *)from + fields[field].offset,
+           fields[field].size);
 }
 
 void *h2_config_merge_server(apr_pool_t *pool, void *base, void *child)
@@ -127,9 +91,12 @@ void *h2_config_merge_server(apr_pool_t *pool, void *base, void *child)
 
     for (i = 0; i < H2_CONFIG_FIELDS_COUNT; ++i) {
         if (inner->set_fields & field_bit(i)) {
-            h2_config_set(merged, (h2_config_field)i, value_of(inner, (h2_config_field)i));
+            copy_field(merged, inner, (h2_config_field)i);
         }
     }
+    merged->set_fields |= inner->set_fields;
+    merged->is_window_set |= inner->is_window_set;
+    merged->push_rules = h2_push_rules_merge(pool, merged->push_rules, inner->push_rules);
     return merged;
 }
 
@@ -143,8 +110,18 @@ void *h2_config_create_dir(apr_pool_t *pool, char *dir)
     conf->stream_timeout = H2_CONFIG_UNSET;
     conf->early_hints = H2_CONFIG_UNSET;
     conf->copy_files = H2_CONFIG_UNSET;
+    conf->push = H2_CONFIG_UNSET;
+    conf->proxy_requests = H2_CONFIG_UNSET;
+    conf->push_resources = NULL;
     conf->hint_fields = NULL;
     return conf;
+}
+
+static void set_if_given(int *pvalue, int inner)
+{
+    if (inner != H2_CONFIG_UNSET) {
+        *pvalue = inner;
+    }
 }
 
 void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
@@ -152,21 +129,17 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
     const h2_dir_conf *inner = child;
     h2_dir_conf *merged = apr_pmemdup(pool, base, sizeof(*merged));
 
-    if (inner->upgrade != H2_CONFIG_UNSET) {
-        merged->upgrade = inner->upgrade;
-    }
-    if (inner->output_buffering != H2_CONFIG_UNSET) {
-        merged->output_buffering = inner->output_buffering;
-    }
+    set_if_given(&merged->upgrade, inner->upgrade);
+    set_if_given(&merged->output_buffering, inner->output_buffering);
     if (inner->stream_timeout != H2_CONFIG_UNSET) {
         merged->stream_timeout = inner->stream_timeout;
     }
-    if (inner->early_hints != H2_CONFIG_UNSET) {
-        merged->early_hints = inner->early_hints;
-    }
-    if (inner->copy_files != H2_CONFIG_UNSET) {
-        merged->copy_files = inner->copy_files;
-    }
+    set_if_given(&merged->early_hints, inner->early_hints);
+    set_if_given(&merged->copy_files, inner->copy_files);
+    set_if_given(&merged->push, inner->push);
+    set_if_given(&merged->proxy_requests, inner->proxy_requests);
+    merged->push_resources = h2_push_resources_merge(pool, merged->push_resources,
+                                                     inner->push_resources);
     if (inner->hint_fields) { /* those of the outer one hold as well */
         merged->hint_fields = merged->hint_fields
                                   ? apr_table_overlay(pool, merged->hint_fields,
@@ -239,6 +212,23 @@ int h2_config_is_early_hints(const request_rec *r)
 int h2_config_is_copy_files(const request_rec *r)
 {
     return dir_conf(r)->copy_files == 1;
+}
+
+int h2_config_is_push(const request_rec *r)
+{
+    return dir_conf(r)->push != 0;
+}
+
+const apr_array_header_t *h2_config_push_resources(const request_rec *r)
+{
+    return dir_conf(r)->push_resources;
+}
+
+int h2_config_is_proxy_requests(const server_rec *s)
+{
+    const h2_dir_conf *conf = ap_get_module_config(s->lookup_defaults, &http2_module);
+
+    return conf->proxy_requests == 1;
 }
 
 const apr_table_t *h2_config_hint_fields(const request_rec *r)

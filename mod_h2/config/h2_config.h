@@ -14,6 +14,7 @@
 #define H2_CONFIG_H
 
 #include "base/h2_base.h"
+#include "config/h2_push_rule.h"
 
 /* In a field whose default depends on the connection or on the vhost. */
 #define H2_CONFIG_UNSET (-1)
@@ -34,10 +35,14 @@ typedef enum {
     H2_CONFIG_PADDING,
     H2_CONFIG_MAX_DATA_FRAME,
     H2_CONFIG_OUTPUT_BUFFERING,
-    H2_CONFIG_STREAM_TIMEOUT
+    H2_CONFIG_STREAM_TIMEOUT,
+    H2_CONFIG_PUSH_DIARY,
+    H2_CONFIG_MAX_HEADER_BLOCK,
+    H2_CONFIG_MAX_STREAM_ERRORS,
+    H2_CONFIG_SERIALIZE_HEADERS
 } h2_config_field;
 
-#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_STREAM_TIMEOUT + 1)
+#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_SERIALIZE_HEADERS + 1)
 
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
@@ -56,6 +61,11 @@ typedef struct h2_server_conf {
     int upgrade;                       /* unset, 0 or 1: ask h2_config_is_upgrade() */
     int output_buffering;              /* boolean: ask h2_config_is_output_buffering() */
     apr_interval_time_t stream_timeout; /* usec or unset: ask h2_config_stream_timeout() */
+    int push_diary_size;               /* pushes that a session remembers, to 32768; 0: none */
+    int max_header_block_bytes;        /* of a response's fields; 0: nghttp2's own limit */
+    int max_stream_errors;             /* of a client that are tolerated; 0: all */
+    int serialize_headers;             /* boolean: requests are read by httpd as HTTP/1.1 */
+    apr_array_header_t *push_rules;    /* of H2PushPriority, h2_push_rule; NULL: none */
 
     unsigned set_fields; /* 1 << h2_config_field for each directive that was given */
 } h2_server_conf;
@@ -67,6 +77,9 @@ typedef struct h2_dir_conf {
     apr_interval_time_t stream_timeout; /* usec */
     int early_hints;                    /* boolean: ask h2_config_is_early_hints() */
     int copy_files;                     /* boolean: ask h2_config_is_copy_files() */
+    int push;                           /* boolean: ask h2_config_is_push() */
+    int proxy_requests;                 /* boolean: ask h2_config_is_proxy_requests() */
+    apr_array_header_t *push_resources; /* h2_push_resource, in their order; NULL: none */
     apr_table_t *hint_fields;           /* of H2EarlyHint, in their order; NULL: none */
 } h2_dir_conf;
 
@@ -123,6 +136,17 @@ int h2_config_is_early_hints(const request_rec *r);
 /* Is the content of files copied while r is handled, as its handler may close them
  * before they are sent? Unless given, no. */
 int h2_config_is_copy_files(const request_rec *r);
+
+/* May other resources be pushed with r's response? Unless given, yes. */
+int h2_config_is_push(const request_rec *r);
+
+/* The resources that are pushed with r, h2_push_resource; NULL: none. Borrowed from the
+ * configuration. */
+const apr_array_header_t *h2_config_push_resources(const request_rec *r);
+
+/* Are the requests of a connection, whose vhost s is, those of a client to its forward
+ * proxy? Asked before a request has a directory. Unless given, no. */
+int h2_config_is_proxy_requests(const server_rec *s);
 
 /* The fields of the 103 response that r gets before it is handled, NULL: none.
  * Borrowed from the configuration. */

@@ -15,9 +15,16 @@
 /* RFC 9113, 4.2: the largest payload that a frame can have. */
 #define H2_FRAME_PAYLOAD_LIMIT ((1 << 24) - 1)
 
+#define H2_PUSH_DIARY_LIMIT 32768
+
 #define ALLOWED_FLAG    "on or off"
 #define ALLOWED_NAME    "the name of a field, RFC 9110, 5.1"
 #define ALLOWED_FIELD   "the value of a field, without control characters"
+#define ALLOWED_TYPE    "a content type such as text/css, or *"
+#define ALLOWED_ORDER   "after, before or interleaved"
+#define ALLOWED_PATH    "the path of a resource such as /style.css"
+#define ALLOWED_DIARY   "0 or a power of 2 up to 32768"
+#define ALLOWED_IDLE    "a time of more than 0 in s, ms, mi or h, such as 600 or 10mi"
 #define ALLOWED_TIMEOUT "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
 
 /* What a directive with a number as argument takes. */
@@ -26,30 +33,31 @@ typedef struct number_rule {
     apr_int64_t min;
     apr_int64_t max;
     apr_int64_t factor; /* from the directive's unit to the field's */
-    unsigned forbidden; /* contexts, see ap_check_cmd_context() */
+    int is_global;      /* boolean: a child's, not a vhost's */
 } number_rule;
 
-static const number_rule max_session_streams = {H2_CONFIG_MAX_SESSION_STREAMS, 1, APR_INT32_MAX, 1,
-                                                NOT_IN_DIR_CONTEXT};
+static const number_rule max_session_streams = {H2_CONFIG_MAX_SESSION_STREAMS, 1, APR_INT32_MAX,
+                                                1, 0};
 static const number_rule window_size = {H2_CONFIG_WINDOW, H2_BUFFER_MIN_BYTES, APR_INT32_MAX, 1,
-                                        NOT_IN_DIR_CONTEXT};
+                                        0};
 static const number_rule stream_max_mem_size = {H2_CONFIG_STREAM_MEM, H2_BUFFER_MIN_BYTES,
-                                                APR_INT32_MAX, 1, NOT_IN_DIR_CONTEXT};
-static const number_rule min_workers = {H2_CONFIG_MIN_WORKERS, 1, H2_WORKERS_LIMIT, 1, GLOBAL_ONLY};
-static const number_rule max_workers = {H2_CONFIG_MAX_WORKERS, 1, H2_WORKERS_LIMIT, 1, GLOBAL_ONLY};
-static const number_rule max_worker_idle = {H2_CONFIG_WORKER_IDLE, 1, APR_INT32_MAX,
-                                            APR_USEC_PER_SEC, GLOBAL_ONLY};
-static const number_rule tls_warm_up_size = {H2_CONFIG_TLS_WARM_UP, 0, APR_INT64_MAX, 1,
-                                             NOT_IN_DIR_CONTEXT};
+                                                APR_INT32_MAX, 1, 0};
+static const number_rule min_workers = {H2_CONFIG_MIN_WORKERS, 1, H2_WORKERS_LIMIT, 1, 1};
+static const number_rule max_workers = {H2_CONFIG_MAX_WORKERS, 1, H2_WORKERS_LIMIT, 1, 1};
+static const number_rule tls_warm_up_size = {H2_CONFIG_TLS_WARM_UP, 0, APR_INT64_MAX, 1, 0};
 static const number_rule tls_cool_down = {H2_CONFIG_TLS_COOL_DOWN, 0, APR_INT32_MAX,
-                                          APR_USEC_PER_SEC, NOT_IN_DIR_CONTEXT};
-static const number_rule padding = {H2_CONFIG_PADDING, 0, 8, 1, NOT_IN_DIR_CONTEXT};
+                                          APR_USEC_PER_SEC, 0};
+static const number_rule padding = {H2_CONFIG_PADDING, 0, 8, 1, 0};
 static const number_rule max_data_frame_len = {H2_CONFIG_MAX_DATA_FRAME, 0, H2_FRAME_PAYLOAD_LIMIT,
-                                               1, NOT_IN_DIR_CONTEXT};
+                                               1, 0};
+static const number_rule max_header_block_len = {H2_CONFIG_MAX_HEADER_BLOCK, 0, APR_INT32_MAX, 1,
+                                                 0};
+static const number_rule max_stream_errors = {H2_CONFIG_MAX_STREAM_ERRORS, 0, APR_INT32_MAX, 1, 0};
 
 /* What a directive with on or off as argument sets in a server. */
 static const h2_config_field direct_field = H2_CONFIG_DIRECT;
 static const h2_config_field modern_tls_only_field = H2_CONFIG_MODERN_TLS_ONLY;
+static const h2_config_field serialize_headers_field = H2_CONFIG_SERIALIZE_HEADERS;
 
 /* Only while the configuration is read: later on it is constant. */
 static h2_server_conf *server_conf(server_rec *s)
@@ -64,10 +72,28 @@ static int is_in_directory(const cmd_parms *cmd)
     return cmd->path != NULL;
 }
 
+/* Says that what is given there has no effect, which httpd's own module does not even say. */
+static int is_in_vhost(const cmd_parms *cmd)
+{
+    if (cmd->server->is_virtual) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL, /* the vhost has no log yet */
+                     "%s has no effect in <VirtualHost>: it is for all of the server",
+                     cmd->cmd->name);
+    }
+    return cmd->server->is_virtual;
+}
+
+/* A number of seconds, or with a unit. Returns 0 if it is neither. */
+static int parse_time(const char *text, apr_interval_time_t *pvalue)
+{
+    /* httpd's parser takes an empty text, blanks and signs for a number. */
+    return apr_isdigit(*text) && ap_timeout_parameter_parse(text, pvalue, "s") == APR_SUCCESS;
+}
+
 static const char *set_number(cmd_parms *cmd, void *dir_conf, const char *text)
 {
     const number_rule *rule = cmd->info;
-    const char *error = ap_check_cmd_context(cmd, rule->forbidden);
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
     apr_int64_t value;
 
     (void)dir_conf;
@@ -77,7 +103,139 @@ static const char *set_number(cmd_parms *cmd, void *dir_conf, const char *text)
     if (h2_value_number_parse(text, rule->min, rule->max, &value) != APR_SUCCESS) {
         return h2_value_number_error(cmd->pool, cmd->cmd->name, text, rule->min, rule->max);
     }
+    if (rule->is_global && is_in_vhost(cmd)) {
+        return NULL;
+    }
     h2_config_set(server_conf(cmd->server), rule->field, value * rule->factor);
+    return NULL;
+}
+
+static const char *set_max_worker_idle(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_interval_time_t value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (!parse_time(text, &value) || value <= 0) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_IDLE);
+    }
+    if (!is_in_vhost(cmd)) {
+        h2_config_set(server_conf(cmd->server), H2_CONFIG_WORKER_IDLE, value);
+    }
+    return NULL;
+}
+
+static const char *set_push_diary_size(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_int64_t value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (h2_value_number_parse(text, 0, H2_PUSH_DIARY_LIMIT, &value) != APR_SUCCESS
+        || (value & (value - 1))) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_DIARY);
+    }
+    h2_config_set(server_conf(cmd->server), H2_CONFIG_PUSH_DIARY, value);
+    return NULL;
+}
+
+/* The order in a word, or a weight alone, which means after. Returns 0 if it is neither. */
+static int parse_push_order(const char *text, h2_push_order *porder, const char **pweight)
+{
+    static const struct {
+        const char *name;
+        h2_push_order order;
+    } orders[] = {
+        {"after", H2_PUSH_AFTER},
+        {"before", H2_PUSH_BEFORE},
+        {"interleaved", H2_PUSH_INTERLEAVED},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(orders) / sizeof(orders[0]); ++i) {
+        if (!strcasecmp(text, orders[i].name)) {
+            *porder = orders[i].order;
+            return 1;
+        }
+    }
+    *porder = H2_PUSH_AFTER;
+    if (*pweight || !apr_isdigit(*text)) {
+        return 0;
+    }
+    *pweight = text;
+    return 1;
+}
+
+static const char *add_push_rule(cmd_parms *cmd, void *dir_conf, const char *type,
+                                 const char *order, const char *weight)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    h2_push_rule rule = {type, H2_PUSH_AFTER, H2_PUSH_AFTER_WEIGHT};
+    apr_int64_t value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (!*type) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, type, ALLOWED_TYPE);
+    }
+    if (strcmp(type, "*") && (!strchr(type, '/') || strpbrk(type, "*; \t"))) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL, "%s: '%s' is the type of no response",
+                     cmd->cmd->name, type);
+    }
+    if (!parse_push_order(order, &rule.order, &weight)) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, order,
+                              weight ? ALLOWED_ORDER : ALLOWED_ORDER ", or a weight");
+    }
+    if (weight && rule.order == H2_PUSH_BEFORE) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, weight,
+                              "left out: with before the weight is that of the client's request");
+    }
+    if (rule.order == H2_PUSH_INTERLEAVED) {
+        rule.weight = H2_PUSH_INTERLEAVED_WEIGHT;
+    }
+    if (weight) {
+        if (h2_value_number_parse(weight, H2_PUSH_WEIGHT_MIN, H2_PUSH_WEIGHT_MAX, &value)
+            != APR_SUCCESS) {
+            return h2_value_number_error(cmd->pool, cmd->cmd->name, weight, H2_PUSH_WEIGHT_MIN,
+                                         H2_PUSH_WEIGHT_MAX);
+        }
+        rule.weight = (int)value;
+    }
+    h2_push_rules_add(&server_conf(cmd->server)->push_rules, cmd->pool, &rule);
+    return NULL;
+}
+
+/* [add] path [critical] */
+static const char *add_push_resource(cmd_parms *cmd, void *dir_conf, const char *first,
+                                     const char *second, const char *third)
+{
+    h2_dir_conf *conf = dir_conf;
+    h2_push_resource resource = {first, 0};
+    const char *last = second;
+
+    if (!strcasecmp(first, "add") && second) {
+        resource.path = second;
+        last = third;
+    }
+    else if (third) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, first, "add where three words are given");
+    }
+    if (last && strcasecmp(last, "critical")) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, last, "critical, or left out");
+    }
+    if (!*resource.path || strpbrk(resource.path, "<> \t\r\n")) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, resource.path, ALLOWED_PATH);
+    }
+    resource.is_critical = (last != NULL);
+    h2_push_resources_add(&conf->push_resources, cmd->pool, &resource);
     return NULL;
 }
 
@@ -134,8 +292,7 @@ static const char *set_stream_timeout(cmd_parms *cmd, void *dir_conf, const char
 {
     apr_interval_time_t value;
 
-    /* httpd's parser takes an empty text, blanks and signs for a number. */
-    if (!apr_isdigit(*text) || ap_timeout_parameter_parse(text, &value, "s") != APR_SUCCESS) {
+    if (!parse_time(text, &value)) {
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_TIMEOUT);
     }
     if (is_in_directory(cmd)) {
@@ -188,14 +345,43 @@ static const char *ignore_number(cmd_parms *cmd, void *dir_conf, const char *tex
     if (h2_value_number_parse(text, 0, APR_INT32_MAX, &value) != APR_SUCCESS) {
         return h2_value_number_error(cmd->pool, cmd->cmd->name, text, 0, APR_INT32_MAX);
     }
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL,
                  "%s has no effect and can be removed: files stay open as long as they are sent",
                  cmd->cmd->name);
     return NULL;
 }
 
+/* Of older httpds, or of the module before it was httpd's. info: what to do instead. */
+static const char *refuse(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    (void)dir_conf;
+    (void)text;
+    return apr_pstrcat(cmd->pool, cmd->cmd->name, " is no longer supported: ", cmd->info, NULL);
+}
+
+static const char *set_websockets(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    int value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (h2_value_flag_parse(text, &value) != APR_SUCCESS) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
+    }
+    if (value) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL,
+                     "%s has no effect yet: WebSockets use HTTP/1.1", cmd->cmd->name);
+    }
+    return NULL;
+}
+
 /* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
+#define REFUSED(name, advice) AP_INIT_RAW_ARGS(name, refuse, (void *)(advice), RSRC_CONF | OR_ALL, \
+                                               "no longer supported: " advice)
 #define SERVER_FLAG(name, field, help)                                                             \
     AP_INIT_TAKE1(name, set_server_flag, (void *)&(field), RSRC_CONF, help)
 
@@ -220,9 +406,9 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2MaxWorkers", max_workers,
            "requests that run in threads of their own in each child at most, 1 to 65535 "
            "(default: one and a half for each thread of the MPM)"),
-    NUMBER("H2MaxWorkerIdleSeconds", max_worker_idle,
-           "seconds until an idle thread above the minimum ends, 1 to 2147483647 "
-           "(default: 600)"),
+    AP_INIT_TAKE1("H2MaxWorkerIdleSeconds", set_max_worker_idle, NULL, RSRC_CONF,
+                  "seconds, or a time in s, ms, mi or h, until an idle thread above the minimum "
+                  "ends, more than 0 (default: 600)"),
     SERVER_FLAG("H2ModernTLSOnly", modern_tls_only_field,
                 "on|off: HTTP/2 over TLS only with TLS 1.2 or better and without the ciphers "
                 "of RFC 9113, appendix A (default: on)"),
@@ -245,7 +431,7 @@ const command_rec h2_config_commands[] = {
                   RSRC_CONF | OR_FILEINFO,
                   "on|off: clients get 103 responses, those of H2EarlyHint and those that a "
                   "handler makes (default: off)"),
-    AP_INIT_TAKE2("H2EarlyHint", add_early_hint, NULL, RSRC_CONF | OR_FILEINFO,
+    AP_INIT_TAKE2("H2EarlyHint", add_early_hint, NULL, RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                   "name and value of a field that clients get in a 103 response before the "
                   "request is handled, where H2EarlyHints is on; adds to others (default: none)"),
     AP_INIT_TAKE1("H2CopyFiles", set_dir_flag, (void *)APR_OFFSETOF(h2_dir_conf, copy_files),
@@ -257,6 +443,40 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2MaxDataFrameLen", max_data_frame_len,
            "bytes of a response in one DATA frame, 0 (no limit but HTTP/2's) to 16777215 "
            "(default: 0)"),
+    NUMBER("H2MaxHeaderBlockLen", max_header_block_len,
+           "bytes of a response's fields, 0 (nghttp2's own limit, 65536) to 2147483647 "
+           "(default: 0)"),
+    NUMBER("H2MaxStreamErrors", max_stream_errors,
+           "errors in flow control that a client may make on its streams until the connection "
+           "is ended, 0 (any number) to 2147483647 (default: 8)"),
+    SERVER_FLAG("H2SerializeHeaders", serialize_headers_field,
+                "on|off: write requests as HTTP/1.1 and let httpd read them, for modules that "
+                "want to see them so (default: off)"),
+    AP_INIT_TAKE1("H2ProxyRequests", set_dir_flag,
+                  (void *)APR_OFFSETOF(h2_dir_conf, proxy_requests), RSRC_CONF | OR_FILEINFO,
+                  "on|off: take the requests of HTTP/2 connections as those to a forward proxy, "
+                  "see ProxyRequests (default: off)"),
+    AP_INIT_TAKE1("H2Push", set_dir_flag, (void *)APR_OFFSETOF(h2_dir_conf, push),
+                  RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
+                  "on|off: push what the Link fields of responses and H2PushResource name to "
+                  "clients that take it (default: on)"),
+    AP_INIT_TAKE1("H2PushDiarySize", set_push_diary_size, NULL, RSRC_CONF,
+                  "pushes that a connection remembers so as not to repeat them, 0 (none) or a "
+                  "power of 2 up to 32768 (default: 256)"),
+    AP_INIT_TAKE23("H2PushPriority", add_push_rule, NULL, RSRC_CONF,
+                   "content type or *, then after, before or interleaved, then a weight, 1 to 512 "
+                   "(none with before): when a pushed response is sent (default: * after 16)"),
+    AP_INIT_TAKE123("H2PushResource", add_push_resource, NULL,
+                    RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
+                    "[add] path [critical]: a resource to be pushed with GET requests, critical "
+                    "before their responses; adds to others (default: none)"),
+    AP_INIT_TAKE1("H2WebSockets", set_websockets, NULL, RSRC_CONF,
+                  "on|off: accepted; WebSockets use HTTP/1.1 so far (default: off)"),
+    REFUSED("H2AltSvc", "send the field with \"Header set Alt-Svc\" of mod_headers"),
+    REFUSED("H2AltSvcMaxAge", "send the field with \"Header set Alt-Svc\" of mod_headers"),
+    REFUSED("H2Engine", "use \"Protocols h2 h2c http/1.1\""),
+    REFUSED("H2KeepAliveTimeout", "use KeepAliveTimeout"),
+    REFUSED("H2Timeout", "use Timeout, or H2StreamTimeout for a request"),
     {.name = NULL},
 };
 

@@ -100,9 +100,12 @@ static apr_status_t create_loops(h2_child *of)
     int i;
     apr_status_t rv = APR_SUCCESS;
 
-    of->loop_count = core_count();
+    of->loop_count = of->is_single ? 1 : core_count();
     for (i = 0; i < of->loop_count && rv == APR_SUCCESS; ++i) {
         rv = h2_loop_create(&of->loops[i], i, of->pool);
+        if (rv == APR_SUCCESS) {
+            of->loops[i]->is_single = of->is_single;
+        }
     }
     return rv;
 }
@@ -151,6 +154,10 @@ static void set_loops(h2_child *of, int is_stopping)
     for (i = 0; i < of->loop_count; ++i) {
         h2_loop *loop = of->loops[i];
 
+        if (of->is_single) { /* maybe in a signal's handler: then the child ends at once */
+            loop->is_draining = 1;
+            continue;
+        }
         h2_loop_lock(loop);
         loop->is_draining = 1;
         loop->is_stopping = is_stopping;
@@ -176,15 +183,32 @@ static apr_status_t stop_child(void *data)
     return APR_SUCCESS;
 }
 
-void h2_child_init(apr_pool_t *pool, server_rec *s)
+/* prefork has none: what the only one uses needs not be stopped. */
+static apr_status_t start_threads(h2_child *of, apr_pool_t *pool, server_rec *s)
 {
-    h2_child *created;
     apr_status_t rv;
 
-    if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
-        return; /* said in post_config */
+    if (of->is_single) {
+        of->running_max = 1;
+        return APR_SUCCESS;
     }
-    created = apr_pcalloc(pool, sizeof(*created));
+    rv = create_workers(of, s);
+    if (rv == APR_SUCCESS) {
+        rv = h2_watchdog_create(&of->watchdog, of->pool, of->workers, of->loops, of->loop_count);
+    }
+    if (rv == APR_SUCCESS) {
+        apr_pool_pre_cleanup_register(pool, of, stop_child);
+        rv = start_leaders(of);
+    }
+    return rv;
+}
+
+void h2_child_init(apr_pool_t *pool, server_rec *s)
+{
+    h2_child *created = apr_pcalloc(pool, sizeof(*created));
+    apr_status_t rv;
+
+    created->is_single = !mpm_value(AP_MPMQ_IS_THREADED, 0);
     created->is_async = mpm_value(AP_MPMQ_IS_ASYNC, 0);
     rv = create_pool(created, pool);
     if (rv == APR_SUCCESS) {
@@ -193,15 +217,7 @@ void h2_child_init(apr_pool_t *pool, server_rec *s)
     if (rv == APR_SUCCESS) {
         h2_context_init(created->pool, created->loop_count);
         h2_habits_init(created->pool, created->loop_count);
-        rv = create_workers(created, s);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = h2_watchdog_create(&created->watchdog, created->pool, created->workers,
-                                created->loops, created->loop_count);
-    }
-    if (rv == APR_SUCCESS) {
-        apr_pool_pre_cleanup_register(pool, created, stop_child);
-        rv = start_leaders(created);
+        rv = start_threads(created, pool, s);
     }
     if (rv == APR_SUCCESS) {
         child = created;
@@ -239,7 +255,8 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
                  h2_session_library_version());
     if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     "the MPM has no threads: HTTP/2 is not offered; use event or worker");
+                     "the MPM has no threads: each child serves one HTTP/2 connection, and of "
+                     "that one request after another; use event or worker");
     }
     return OK;
 }
@@ -249,6 +266,10 @@ APR_DECLARE_OPTIONAL_FN(void, http2_get_num_workers, (server_rec *s, int *pmin, 
 /* All threads that may run a request: mod_proxy sizes its pools by it. */
 static void http2_get_num_workers(server_rec *s, int *pmin, int *pmax)
 {
+    if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
+        *pmin = *pmax = 1;
+        return;
+    }
     h2_child_worker_limits(s, pmin, pmax);
     *pmax += core_count(); /* the leaders run requests, too */
 }

@@ -22,6 +22,7 @@ typedef struct h2_child {
     h2_watchdog *watchdog;
     int running_max;      /* threads that the requests of one connection may hold */
     int is_async;         /* the MPM lets us keep connections without a thread */
+    int is_single;        /* prefork: one thread does all, and there are no workers */
 
     /* Any thread, atomically. */
     volatile apr_uint32_t session_count; /* ever: spreads them over the loops */

@@ -14,6 +14,7 @@
 #include "config/h2_config.h"
 #include "conn/h2_child.h"
 #include "conn/h2_tls_policy.h"
+#include "conn/h2_turn.h"
 #include "conn/h2_upgrade.h"
 #include "session/h2_session.h"
 
@@ -158,7 +159,7 @@ static int join_loop(h2_session *session)
         return 0;
     }
     /* The MPM's number is used again as soon as its thread is free. */
-    session->c->id = (long)(((apr_uint64_t)++loop->request_count << 6) | (unsigned)loop->index);
+    session->c->id = h2_loop_next_id(loop);
     h2_loop_add(loop, &session->task, session->io.socket, session);
     if (session->has_bad_tls) {
         h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, "TLS is not good enough");
@@ -169,17 +170,38 @@ static int join_loop(h2_session *session)
     return 1;
 }
 
+/* prefork: the only thread, which does all. */
+static void lead_alone(conn_rec *c, h2_session *session)
+{
+    h2_worker self = {0};
+
+    self.thread = c->current_thread;
+    self.scoreboard = c->sbh;
+    self.has_own_slot = 1;
+    h2_turn_alone(session, &self);
+}
+
+/* Waits for those who lead its loop. */
+static void wait_until_over(h2_session *session)
+{
+    h2_loop *loop = session->loop;
+
+    h2_loop_lock(loop);
+    while (!session->is_over) {
+        h2_loop_cond_wait(loop, session->waiter, -1);
+    }
+    h2_loop_unlock(loop);
+}
+
 /* worker MPM: the thread stays with its connection until the session has ended. */
 static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
 {
     apr_thread_t *thread = c->current_thread;
     h2_session *session = make_session(c, connection);
-    h2_loop *loop;
 
     if (!session) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    loop = session->loop;
     if (apr_thread_cond_create(&session->waiter, c->pool) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -189,11 +211,12 @@ static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
         c->aborted = 1;
         return OK;
     }
-    h2_loop_lock(loop);
-    while (!session->is_over) {
-        h2_loop_cond_wait(loop, session->waiter, -1);
+    if (h2_child_get()->is_single) {
+        lead_alone(c, session);
     }
-    h2_loop_unlock(loop);
+    else {
+        wait_until_over(session);
+    }
     c->current_thread = thread;
     return OK;
 }

@@ -1,5 +1,7 @@
 #include "conn/h2_turn.h"
 
+#include <ap_mpm.h>
+
 #include "conn/h2_child.h"
 #include "conn/h2_closing.h"
 #include "request/h2_context.h"
@@ -47,8 +49,9 @@ static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
 /* Would it hold up the leader? Its body is not there, or it was slow before. */
 static int is_for_other_thread(const h2_session *session, h2_stream *stream)
 {
-    return !stream->exchange.in_is_ended
-           || h2_habits_is_slow(session->loop->index, h2_habits_of(stream));
+    return !session->loop->is_single
+           && (!stream->exchange.in_is_ended
+               || h2_habits_is_slow(session->loop->index, h2_habits_of(stream)));
 }
 
 /* The request to be started next. Where there is no thread for those that are for
@@ -268,21 +271,15 @@ static void move_bytes(h2_session *session, apr_int16_t events)
     }
 }
 
-/* One session's turn. */
-static void turn(h2_worker *worker, h2_session *session)
+/* What has happened to the session since its last turn. */
+static void work_on_events(h2_session *session)
 {
     h2_loop *loop = session->loop;
     apr_int16_t events = session->task.revents;
     int is_due = session->task.is_due;
-    h2_start_end end;
 
     session->task.revents = 0;
     session->task.is_due = 0;
-    if (session->is_buried) {
-        h2_closing_bury(session, is_due);
-        return;
-    }
-    session->c->current_thread = worker->thread;
     if (loop->is_stopping) {
         h2_session_abort(session, APR_ECONNABORTED);
     }
@@ -293,6 +290,20 @@ static void turn(h2_worker *worker, h2_session *session)
     if (is_due) {
         h2_session_check_timers(session, loop->now);
     }
+}
+
+/* One session's turn. */
+static void turn(h2_worker *worker, h2_session *session)
+{
+    h2_loop *loop = session->loop;
+    h2_start_end end;
+
+    if (session->is_buried) {
+        h2_closing_bury(session, session->task.is_due);
+        return;
+    }
+    session->c->current_thread = worker->thread;
+    work_on_events(session);
     end = start_requests(worker, session);
     if (end == H2_START_LEAD_LOST) {
         end_detached(worker, session);
@@ -357,4 +368,60 @@ void h2_turn_main(h2_worker *worker, h2_job job)
     else {
         run_detached(worker, job.run);
     }
+}
+
+/* The MPM tells nobody that its child is to end: it does so after this connection. */
+static void note_end_of_child(h2_loop *loop)
+{
+    int state;
+
+    if (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING
+        && !loop->is_draining) {
+        loop->is_draining = 1;
+        h2_loop_ready_all(loop);
+    }
+}
+
+/* The next session that has something to do; waits where there is none. NULL: not yet. */
+static h2_session *wait_for_session(h2_loop *loop)
+{
+    h2_task *task;
+
+    note_end_of_child(loop);
+    task = h2_loop_next(loop);
+    if (!task) {
+        h2_loop_wait(loop);
+        task = h2_loop_next(loop);
+    }
+    return task ? task->owner : NULL;
+}
+
+static void serve(h2_worker *worker)
+{
+    h2_session *session = wait_for_session(worker->loop);
+
+    if (session) {
+        work_on_events(session);
+        h2_pump_output(session, worker);
+    }
+}
+
+void h2_turn_alone(h2_session *session, h2_worker *worker)
+{
+    h2_loop *loop = session->loop;
+
+    worker->loop = loop;
+    worker->serve = serve;
+    h2_loop_lock(loop);
+    loop->leader = worker;
+    loop->has_standby = 1; /* none is needed */
+    while (!session->is_over) {
+        h2_session *next = wait_for_session(loop);
+
+        if (next) {
+            turn(worker, next);
+        }
+    }
+    loop->leader = NULL;
+    h2_loop_unlock(loop);
 }

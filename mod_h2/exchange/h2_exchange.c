@@ -9,8 +9,26 @@ void h2_exchange_init(h2_exchange *exchange)
 
 void h2_exchange_wake(h2_exchange *exchange)
 {
+    exchange->is_woken = 1;
     if (exchange->waiter) {
         apr_thread_cond_signal(exchange->waiter);
+    }
+    if (exchange->signal_out && !exchange->is_signalled) {
+        apr_size_t length = 1;
+
+        exchange->is_signalled = (apr_file_write(exchange->signal_out, "", &length)
+                                  == APR_SUCCESS);
+    }
+}
+
+void h2_exchange_settle(h2_exchange *exchange)
+{
+    if (exchange->is_signalled) {
+        char byte;
+        apr_size_t length = 1;
+
+        apr_file_read(exchange->signal_in, &byte, &length);
+        exchange->is_signalled = 0;
     }
 }
 

@@ -10,6 +10,7 @@
 #ifndef H2_EXCHANGE_H
 #define H2_EXCHANGE_H
 
+#include <apr_file_io.h>
 #include <apr_thread_cond.h>
 
 #include "base/h2_base.h"
@@ -37,7 +38,11 @@ typedef struct h2_exchange {
     apr_interval_time_t timeout;  /* of waits for the client, H2StreamTimeout; negative: none */
     unsigned is_aborted : 1;      /* the stream is gone: neither read nor write */
     unsigned is_running : 1;      /* from the start of the request to its end */
+    unsigned is_woken : 1;        /* something has changed since the runner cleared it */
+    unsigned is_signalled : 1;    /* there is a byte in the pipe */
     apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */
+    apr_file_t *signal_in;        /* a pipe for a runner that polls: both its ends, or NULL */
+    apr_file_t *signal_out;
     void *context;                /* the request's context; the runner's while
                                    * is_running, then the holder's, at last the one's
                                    * who ends it */
@@ -48,6 +53,9 @@ void h2_exchange_init(h2_exchange *exchange);
 
 /* Holder: something has changed that the runner may wait for. */
 void h2_exchange_wake(h2_exchange *exchange);
+
+/* Holder: the runner has found nothing to read. Its pipe has none until the next change. */
+void h2_exchange_settle(h2_exchange *exchange);
 
 /* Holder: the stream is gone; the runner sees it at its next read or write. */
 void h2_exchange_abort(h2_exchange *exchange);

@@ -1,7 +1,8 @@
 #include "loop/h2_loop.h"
 
-#include <apr_atomic.h>
+#include <unistd.h>
 
+#include <apr_atomic.h>
 
 /* Events that one call of poll brings at most: the batch of a leader. */
 #define H2_LOOP_EVENTS_MAX 256
@@ -34,6 +35,7 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
         return rv;
     }
     loop->index = index;
+    loop->process_bits = (apr_uint64_t)getpid() << 32;
     loop->scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->record_scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->now = apr_time_now();
@@ -395,4 +397,12 @@ void h2_loop_wait(h2_loop *loop)
     }
     run_timers(loop);
     feed_later(loop);
+}
+
+long h2_loop_next_id(h2_loop *loop)
+{
+    apr_uint32_t low = (++loop->id_count << 6) | (unsigned)loop->index;
+
+    h2_loop_assert_held(loop);
+    return (long)(loop->process_bits | low);
 }

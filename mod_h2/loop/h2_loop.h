@@ -54,6 +54,8 @@ struct h2_task {
 struct h2_loop {
     /* Fixed after creation. */
     int index;
+    int is_single;             /* boolean, prefork: its leader is the only thread there is */
+    apr_uint64_t process_bits; /* of the ids of connections, above the low 32 */
     apr_pollset_t *pollset;
 
     apr_thread_mutex_t *lock;
@@ -67,7 +69,7 @@ struct h2_loop {
     unsigned is_draining : 1;  /* the child ends: say GOAWAY, finish, close */
     unsigned is_stopping : 1;  /* the child ends now */
     APR_RING_HEAD(h2_tasks, h2_task) tasks; /* that were added and not removed */
-    apr_uint32_t request_count;
+    apr_uint32_t id_count;     /* of h2_loop_next_id() */
     apr_time_t now;            /* when the lock was taken last */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
     apr_time_t retry_at;       /* when the starved are tried again, whatever happens */
@@ -158,5 +160,9 @@ void h2_loop_wait(h2_loop *loop);
 
 /* Holder: makes the leader return from h2_loop_wait(). */
 void h2_loop_wake(h2_loop *loop);
+
+/* Holder: an id for a connection. Modules make ids of the low 32 bits, which do not come
+ * again in the child for 67 million connections; those above tell children apart. */
+long h2_loop_next_id(h2_loop *loop);
 
 #endif /* H2_LOOP_H */

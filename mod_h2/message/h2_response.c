@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* More than this is copied by nghttp2 instead of being borrowed. */
+#define H2_RESPONSE_BORROWED_BYTES (32 * 1024)
+
 /* Fields that speak of one HTTP/1.1 connection, RFC 9113, 8.2.2. */
 static const char *const connection_fields[] = {
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
@@ -116,6 +119,17 @@ static void append_status(h2_response *response)
     add_nv(response, make_nv(":status", 7, response->status_text));
 }
 
+/* Its frames need not fit into a buffer at once. */
+static void let_copy(h2_response *response)
+{
+    apr_size_t i;
+
+    for (i = 0; i < response->nva_count; ++i) {
+        response->nva[i].flags = NGHTTP2_NV_FLAG_NONE;
+    }
+    response->bytes = 0;
+}
+
 apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int status,
                                 const apr_table_t *first, const apr_table_t *second,
                                 const char **pbad_name)
@@ -136,6 +150,23 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
     if (second && rv == APR_SUCCESS) {
         rv = append(response, pool, second, pbad_name);
     }
+    if (response->bytes > H2_RESPONSE_BORROWED_BYTES) {
+        let_copy(response);
+    }
     *presponse = (rv == APR_SUCCESS) ? response : NULL;
     return rv;
+}
+
+const char *h2_response_get(const h2_response *response, const char *name)
+{
+    apr_size_t i, length = strlen(name);
+
+    for (i = 0; i < response->nva_count; ++i) {
+        const nghttp2_nv *nv = &response->nva[i];
+
+        if (nv->namelen == length && !memcmp(nv->name, name, length)) {
+            return (const char *)nv->value;
+        }
+    }
+    return NULL;
 }

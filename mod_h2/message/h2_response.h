@@ -19,7 +19,8 @@ struct h2_response {
     int status;          /* 0: these are trailers */
     nghttp2_nv *nva;     /* :status first unless trailers */
     apr_size_t nva_count;
-    apr_size_t bytes;    /* more than its frames can have */
+    apr_size_t bytes;    /* more than its frames can have, which must leave at once, as nghttp2
+                          * borrows the strings; 0: it is large and nghttp2 copies it */
     char status_text[4];
 };
 
@@ -30,5 +31,9 @@ struct h2_response {
 apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int status,
                                 const apr_table_t *first, const apr_table_t *second,
                                 const char **pbad_name);
+
+/* The value of the first field of this lower-case name, NULL: none. Borrowed; there may be
+ * blanks behind it. */
+const char *h2_response_get(const h2_response *response, const char *name);
 
 #endif /* H2_RESPONSE_H */

@@ -32,6 +32,9 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
         rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
         has_waited = 1;
     }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        h2_exchange_settle(exchange);
+    }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;
     }

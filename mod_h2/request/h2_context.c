@@ -1,7 +1,6 @@
 #include "request/h2_context.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <ap_mpm.h>
 #include <http_connection.h>
@@ -39,9 +38,6 @@ static spare_list *spares;
  * a module keeps open, outlives a request. */
 static apr_pool_t *parent_pool;
 
-/* Above the low 32 bits of a secondary's id: no other process has the same ones. */
-static apr_uint64_t process_bits;
-
 /* Fixed since child start. */
 static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) *add_bytes_out;
 static module *event_mpm;
@@ -51,7 +47,6 @@ void h2_context_init(apr_pool_t *pool, int loop_count)
     int i;
 
     parent_pool = pool;
-    process_bits = (apr_uint64_t)getpid() << 32;
     spares = apr_pcalloc(pool, loop_count * sizeof(spares[0]));
     for (i = 0; i < loop_count; ++i) {
         APR_RING_INIT(&spares[i].ring, h2_context, link);
@@ -144,15 +139,6 @@ static conn_rec *make_secondary(h2_context *context, conn_rec *master, long id)
     return c;
 }
 
-/* Modules make ids of the low 32 bits, which do not come again in the child for 67
- * million requests; mod_cgid knows the scripts of all children by the whole. */
-static long next_id(h2_loop *loop)
-{
-    apr_uint32_t low = (++loop->request_count << 6) | (unsigned)loop->index;
-
-    return (long)(process_bits | low);
-}
-
 h2_context *h2_context_create(h2_session *session, h2_stream *stream)
 {
     h2_loop *loop = session->loop;
@@ -171,9 +157,10 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->is_buffering = 1;
     context->announced_bytes = -2;
     context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
+    context->may_push = !stream->pushed_on && h2_session_may_push(session);
     context->habit = h2_habits_of(stream);
     stream->exchange.context = context;
-    context->c = make_secondary(context, session->c, next_id(loop));
+    context->c = make_secondary(context, session->c, h2_loop_next_id(loop));
     context->staged = apr_brigade_create(context->pool, context->bucket_alloc);
     context->pinned = apr_brigade_create(context->pool, context->bucket_alloc);
     return context;
@@ -199,6 +186,9 @@ void h2_context_end(h2_context *context, const h2_worker *worker)
     c->current_thread = worker->thread;
     if (add_bytes_out) {
         add_bytes_out(c, (apr_off_t)context->stream->out_bytes);
+    }
+    for (; context->promises; context->promises = context->promises->next) {
+        h2_head_destroy(context->promises->head); /* nothing was published after them */
     }
     apr_brigade_cleanup(context->staged);
     apr_brigade_cleanup(context->pinned);

@@ -14,6 +14,7 @@
 #include <apr_buckets.h>
 
 #include "base/h2_base.h"
+#include "message/h2_promise.h"
 #include "request/h2_interim.h"
 #include "session/h2_session.h"
 #include "worker/h2_workers.h"
@@ -36,6 +37,7 @@ struct h2_context {
     conn_rec *c;                    /* the secondary connection */
     apr_uint32_t habit;             /* where h2_habits remembers this request */
     unsigned has_no_body : 1;       /* the request ended with its head */
+    unsigned may_push : 1;          /* the client takes pushed responses with this one */
 
     /* The runner; after the request the holder, then who ends it. */
     h2_worker *worker;              /* that runs it */
@@ -49,6 +51,7 @@ struct h2_context {
     unsigned body_is_ended : 1;     /* its EOS has been given */
     unsigned has_trailers : 1;      /* those of the request, if there were any, are in r */
 
+    h2_promise *promises;           /* to be pushed with what is published next */
     h2_interim *interim;            /* reads the text of ap_send_interim_response() */
     h2_response *response;          /* the final head, once httpd has made it */
     h2_response *trailers;

@@ -26,9 +26,19 @@ apr_status_t h2_output_head(h2_context *context, request_rec *r, int status)
     return rv;
 }
 
+/* Before what they go with. Holder. */
+static void publish_promises(h2_context *context)
+{
+    if (context->promises) {
+        h2_session_push(context->session, context->stream, context->promises);
+        context->promises = NULL;
+    }
+}
+
 /* Puts the final head into the exchange, once. Holder. */
 static void publish_head(h2_context *context)
 {
+    publish_promises(context);
     if (context->response && !context->is_published) {
         context->is_published = 1;
         context->exchange->timeout = context->stream_timeout;
@@ -51,8 +61,8 @@ apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_
     const char *bad_name;
     apr_status_t rv;
 
-    if (status == HTTP_SWITCHING_PROTOCOLS || context->response) {
-        return APR_SUCCESS; /* no such thing in HTTP/2, RFC 9113, 8.6; too late */
+    if (status == HTTP_SWITCHING_PROTOCOLS || context->response || context->stream->pushed_on) {
+        return APR_SUCCESS; /* no such thing in HTTP/2, RFC 9113, 8.6; too late; not asked for */
     }
     fields = fields ? apr_table_clone(context->pool, fields) : NULL;
     rv = h2_response_create(&interim, context->pool, status, fields, NULL, &bad_name);
@@ -68,10 +78,23 @@ apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_
             continue;
         }
         *plast = interim;
+        publish_promises(context);
         pump(context);
     }
     h2_loop_unlock(loop);
     return rv;
+}
+
+void h2_output_promises(h2_context *context)
+{
+    h2_loop *loop = context->session->loop;
+
+    if (context->promises) {
+        h2_loop_lock(loop);
+        publish_promises(context);
+        h2_pump_by_runner(context);
+        h2_loop_unlock(loop);
+    }
 }
 
 /* A file that stays open until the stream has ended is read when it is sent. */

@@ -17,6 +17,9 @@ apr_status_t h2_output_head(h2_context *context, request_rec *r, int status);
 /* An interim response, RFC 9110, 15.2; at once to the client. fields may be NULL. */
 apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_t *fields);
 
+/* What the context is to push is promised to the client, now. */
+void h2_output_promises(h2_context *context);
+
 /* Takes the data bucket out of its brigade and stages it. */
 apr_status_t h2_output_stage(h2_context *context, apr_bucket *b);
 

@@ -55,6 +55,29 @@ void h2_pump_credit(h2_context *context)
     }
 }
 
+/* prefork: nobody else reads from the client and writes to it. */
+static apr_status_t serve_until_woken(h2_context *context)
+{
+    h2_exchange *exchange = context->exchange;
+    h2_loop *loop = context->session->loop;
+    h2_task *task = &context->session->task;
+    h2_worker *worker = context->worker;
+    apr_time_t until = (exchange->timeout > 0) ? loop->now + exchange->timeout : 0;
+
+    exchange->is_woken = 0;
+    h2_pump_output(context->session, worker);
+    do {
+        if (until && (!task->deadline || until < task->deadline)) {
+            h2_loop_deadline(loop, task, until);
+        }
+        worker->serve(worker);
+        if (until && loop->now >= until) {
+            return APR_TIMEUP;
+        }
+    } while (!exchange->is_woken && !exchange->is_aborted);
+    return APR_SUCCESS;
+}
+
 apr_status_t h2_pump_wait(h2_context *context)
 {
     h2_loop *loop = context->session->loop;
@@ -63,6 +86,9 @@ apr_status_t h2_pump_wait(h2_context *context)
 
     context->has_waited = 1;
     context->exchange->timeout = context->stream_timeout;
+    if (worker->serve) {
+        return serve_until_woken(context);
+    }
     if (h2_leader_is(worker, loop)) {
         /* The watchdog would do it, but later. */
         h2_loop_unlock(loop);

@@ -11,6 +11,8 @@
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
 #include "request/h2_output.h"
+#include "request/h2_preload.h"
+#include "request/h2_serial.h"
 #include "worker/h2_leader.h"
 
 /* A handed-over request that took no longer is run by the leader again some day. */
@@ -30,11 +32,27 @@ static const char *const waiting_handlers[] = {
 /* SetHandler "proxy:fcgi://...": begins all such. */
 #define H2_PROXY_HANDLER "proxy:"
 
-static const char *target_of(const h2_head *head)
+/* Is the client's request one to a forward proxy? */
+static int is_for_proxy(const h2_context *context)
 {
-    const char *path = h2_head_path(head);
+    return h2_config_is_proxy_requests(context->c->base_server);
+}
 
-    return path ? path : h2_head_authority(head); /* CONNECT has no path */
+/* What a request line of HTTP/1.1 would have, RFC 9112, 3.2. */
+static const char *target_of(const h2_context *context)
+{
+    const h2_head *head = context->exchange->head;
+    const char *path = h2_head_path(head), *authority = h2_head_authority(head);
+
+    if (!path) {
+        return authority; /* CONNECT has none */
+    }
+    if (!authority) {
+        authority = h2_head_get(head, "host");
+    }
+    return (h2_head_scheme(head) && authority && is_for_proxy(context))
+               ? apr_pstrcat(context->pool, h2_head_scheme(head), "://", authority, path, NULL)
+               : path;
 }
 
 int h2_request_check_fields(const server_rec *s, const h2_head *head)
@@ -77,26 +95,80 @@ static int check_merged(const request_rec *r)
                ? 0 : HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
 }
 
-static int is_known_scheme(const char *scheme)
+static int is_known_scheme(const h2_context *context)
 {
-    return !scheme || !strcmp(scheme, "http") || !strcmp(scheme, "https");
+    const char *scheme = h2_head_scheme(context->exchange->head);
+
+    return !scheme || !strcmp(scheme, "http") || !strcmp(scheme, "https") || is_for_proxy(context);
+}
+
+/* Host, where :authority has replaced another one. */
+static void note_original_host(h2_context *context, const char *authority, const char *host)
+{
+    context->original_host = (host && ap_cstr_casecmp(host, authority)) ? host : NULL;
+}
+
+/* httpd's modules tell by it that there is a body. */
+static void mark_body(const h2_context *context, request_rec *r)
+{
+    if (!context->has_no_body && !apr_table_get(r->headers_in, "Content-Length")) {
+        apr_table_setn(r->headers_in, "Transfer-Encoding", "chunked");
+    }
 }
 
 static void set_fields(h2_context *context, request_rec *r, const h2_head *head)
 {
     const char *authority = h2_head_authority(head);
-    const char *host;
 
     h2_head_to_table(head, r->headers_in);
     if (authority && *authority) {
-        host = apr_table_get(r->headers_in, "Host");
-        context->original_host = (host && ap_cstr_casecmp(host, authority)) ? host : NULL;
+        note_original_host(context, authority, apr_table_get(r->headers_in, "Host"));
         apr_table_setn(r->headers_in, "Host", authority);
     }
-    if (!context->has_no_body && !apr_table_get(r->headers_in, "Content-Length")) {
-        /* httpd's modules tell by it that there is a body. */
-        apr_table_setn(r->headers_in, "Transfer-Encoding", "chunked");
+    mark_body(context, r);
+}
+
+/* A request_rec of ours is new. */
+static void take_request(request_rec *r, conn_rec *c)
+{
+    h2_context *context = h2_context_of(c);
+
+    if (context) {
+        context->r = r;
+        h2_filters_add_request(r);
     }
+}
+
+/* httpd has read the request itself: what it takes for HTTP/1.1's is not. */
+static int adapt_read_request(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    if (context && context->session->conf->serialize_headers) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+        r->request_time = context->stream->begun;
+        ap_remove_input_filter_byhandle(r->input_filters, "HTTP_IN");
+        mark_body(context, r);
+    }
+    return DECLINED;
+}
+
+/* Lets httpd read the request. If it is NULL, httpd has answered what was wrong with it. */
+static request_rec *read_request(h2_context *context)
+{
+    const h2_head *head = context->exchange->head;
+    const char *authority = h2_head_authority(head);
+    request_rec *r;
+
+    if (authority && *authority) {
+        note_original_host(context, authority, h2_head_get(head, "host"));
+    }
+    h2_serial_write(context, target_of(context));
+    r = ap_read_request(context->c);
+    if (!context->end_of_request) {
+        context->r = r; /* without an answer it is gone */
+    }
+    return r;
 }
 
 /* Makes the request_rec. Returns 0, or the status of the error to answer. */
@@ -106,11 +178,9 @@ static int make_request(h2_context *context)
     request_rec *r = ap_create_request(context->c);
     int status;
 
-    context->r = r;
-    h2_filters_add_request(r);
     ap_run_pre_read_request(r, context->c);
     r->request_time = context->stream->begun;
-    r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(head),
+    r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(context),
                                  " HTTP/2.0", NULL);
     status = check_limits(r, head);
     set_fields(context, r, head);
@@ -120,7 +190,7 @@ static int make_request(h2_context *context)
     if (!ap_parse_request_line(r)) {
         status = r->status;
     }
-    else if (!is_known_scheme(h2_head_scheme(head))) {
+    else if (!is_known_scheme(context)) {
         status = HTTP_BAD_REQUEST;
     }
     if (!status && !ap_check_request_header(r)) {
@@ -149,14 +219,44 @@ static int apply_config(request_rec *r)
     return DECLINED;
 }
 
-/* Before the request is handled, RFC 8297. */
-static int send_early_hints(request_rec *r)
+/* What H2PushResource names: pushed, and told in fields (NULL: not to be told). */
+static void add_resources(h2_context *context, request_rec *r, apr_table_t *fields)
+{
+    const apr_array_header_t *resources = h2_config_push_resources(r);
+    int is_pushed = h2_preload_is_wanted(context, r);
+    int i;
+
+    for (i = 0; resources && r->method_number == M_GET && i < resources->nelts; ++i) {
+        const h2_push_resource *resource = &APR_ARRAY_IDX(resources, i, h2_push_resource);
+
+        if (is_pushed) {
+            h2_preload_add(context, r, resource->path, NULL, resource->is_critical);
+        }
+        if (fields) {
+            apr_table_addn(fields, "Link", apr_pstrcat(r->pool, "<", resource->path,
+                                                       ">; rel=preload", NULL));
+        }
+    }
+}
+
+/* Before the request is handled: pushes, and hints, RFC 8297. */
+static int send_early(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
-    const apr_table_t *fields = context ? h2_config_hint_fields(r) : NULL;
+    const apr_table_t *hints = context ? h2_config_hint_fields(r) : NULL;
+    apr_table_t *fields = NULL;
 
-    if (fields && ap_is_initial_req(r) && h2_config_is_early_hints(r)
-        && h2_output_interim(context, HTTP_EARLY_HINTS, fields) != APR_SUCCESS) {
+    if (!context || !ap_is_initial_req(r) || (!hints && !h2_config_push_resources(r))) {
+        return DECLINED;
+    }
+    if (h2_config_is_early_hints(r)) {
+        fields = hints ? apr_table_copy(r->pool, hints) : apr_table_make(r->pool, 4);
+    }
+    add_resources(context, r, fields);
+    if (!fields || apr_is_empty_table(fields)) {
+        h2_output_promises(context);
+    }
+    else if (h2_output_interim(context, HTTP_EARLY_HINTS, fields) != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "fields of H2EarlyHint cannot be sent");
     }
     return DECLINED;
@@ -191,25 +291,42 @@ static void prepare_connection(h2_context *context)
     }
 }
 
-void h2_request_run(h2_context *context, h2_worker *worker)
+/* From the head to the end of the handler. */
+static void process(h2_context *context)
 {
-    apr_time_t begun = apr_time_now();
-    int status;
+    request_rec *r;
+    int status = 0;
 
-    context->worker = worker;
-    worker->loop = context->session->loop;
-    prepare_connection(context);
-    status = make_request(context);
-    apply_config(context->r);
-    if (worker->has_own_slot) {
-        ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, context->r);
+    if (context->session->conf->serialize_headers) {
+        r = read_request(context);
+    }
+    else {
+        status = make_request(context);
+        r = context->r;
+    }
+    if (!r) {
+        return;
+    }
+    apply_config(r);
+    if (context->worker->has_own_slot) {
+        ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, r);
     }
     if (status) {
         answer_error(context, status);
     }
     else {
-        ap_process_async_request(context->r);
+        ap_process_async_request(r);
     }
+}
+
+void h2_request_run(h2_context *context, h2_worker *worker)
+{
+    apr_time_t begun = apr_time_now();
+
+    context->worker = worker;
+    worker->loop = context->session->loop;
+    prepare_connection(context);
+    process(context);
     if (worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
     }
@@ -225,6 +342,8 @@ void h2_request_finish(h2_context *context, int has_kept_lead)
 
     h2_loop_assert_held(loop);
     context->c->sbh = NULL;
+    context->exchange->signal_in = NULL; /* the pipe is the context's */
+    context->exchange->signal_out = NULL;
     h2_habits_end(loop->index, context->habit, has_kept_lead || !context->has_waited);
     h2_output_finish(context, &context->last_chunks);
     h2_session_finished(context->session, context->stream);
@@ -271,9 +390,11 @@ static void find_optional_functions(void)
 void h2_request_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    ap_hook_pre_read_request(take_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(adapt_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(apply_config, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_fixups(send_early_hints, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(send_early, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);

@@ -13,6 +13,7 @@
 #include "request/h2_context.h"
 #include "request/h2_filters.h"
 #include "request/h2_output.h"
+#include "request/h2_preload.h"
 
 /* The fields of a 304, RFC 9110, 15.4.5, and what httpd sends with it. */
 static const char *const not_modified_fields[] = {
@@ -268,6 +269,17 @@ static const char *renegotiation_wanted(const request_rec *r)
     return what;
 }
 
+/* The final response names what is to be pushed with it; an error page's does not. */
+static void push_links(h2_context *context, request_rec *r)
+{
+    if (context->may_push && r->status < HTTP_BAD_REQUEST) {
+        h2_preload_set_policy(context, r);
+        if (h2_preload_is_wanted(context, r)) {
+            h2_preload_add_links(context, r, r->headers_out);
+        }
+    }
+}
+
 apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     h2_context *context = f->ctx;
@@ -294,6 +306,7 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
             return AP_FILTER_ERROR;
         }
         complete_fields(r);
+        push_links(context, r);
         if (h2_output_head(context, r, r->status) != APR_SUCCESS) {
             apr_brigade_cleanup(bb);
             return AP_FILTER_ERROR;
@@ -308,15 +321,23 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
-/* Hints are for those clients only that an administrator thinks of. */
-static int is_wanted(const h2_context *context, int status)
+/* Hints are for those clients only that an administrator thinks of, but what they name is
+ * pushed in any case. */
+static apr_status_t pass_interim(h2_context *context, int status, apr_table_t *fields)
 {
     const request_rec *r = context->r;
 
     while (r->next) {
         r = r->next;
     }
-    return status != HTTP_EARLY_HINTS || h2_config_is_early_hints(r);
+    if (h2_preload_is_wanted(context, r)) {
+        h2_preload_add_links(context, r, fields);
+    }
+    if (status == HTTP_EARLY_HINTS && !h2_config_is_early_hints(r)) {
+        h2_output_promises(context);
+        return APR_SUCCESS;
+    }
+    return h2_output_interim(context, status, fields);
 }
 
 /* Bytes before the head are httpd's text of an interim response. */
@@ -332,10 +353,8 @@ static apr_status_t read_interim(h2_context *context, apr_bucket *b)
     while (rv == APR_SUCCESS && length) {
         rv = h2_interim_feed(context->interim, data, length, &used);
         if (rv == APR_SUCCESS && h2_interim_is_complete(context->interim)) {
-            if (is_wanted(context, h2_interim_status(context->interim))) {
-                rv = h2_output_interim(context, h2_interim_status(context->interim),
-                                       h2_interim_fields(context->interim));
-            }
+            rv = pass_interim(context, h2_interim_status(context->interim),
+                              h2_interim_fields(context->interim));
             h2_interim_reset(context->interim);
         }
         data += used;

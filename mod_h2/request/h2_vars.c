@@ -19,6 +19,25 @@ static const char *value_http2(const h2_context *context, apr_pool_t *pool)
     return "on";
 }
 
+static const char *value_push(const h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return (context && context->may_push && context->r && h2_config_is_push(context->r)) ? "on"
+                                                                                        : "off";
+}
+
+static const char *value_pushed(const h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return (context && context->stream->pushed_on) ? "PUSHED" : NULL;
+}
+
+static const char *value_pushed_on(const h2_context *context, apr_pool_t *pool)
+{
+    return (context && context->stream->pushed_on) ? apr_itoa(pool, context->stream->pushed_on)
+                                                   : NULL;
+}
+
 static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
 {
     return context ? apr_itoa(pool, context->stream->id) : NULL;
@@ -42,6 +61,10 @@ static const struct {
     const char *(*value)(const h2_context *context, apr_pool_t *pool);
 } variables[] = {
     {"HTTP2", value_http2},
+    {"H2PUSH", value_push},
+    {"H2_PUSH", value_push},
+    {"H2_PUSHED", value_pushed},
+    {"H2_PUSHED_ON", value_pushed_on},
     {"H2_STREAM_ID", value_stream_id},
     {"H2_STREAM_TAG", value_stream_tag},
     {"H2_ORIGINAL_HOST", value_original_host},
@@ -83,7 +106,7 @@ static char *http2_var_lookup(apr_pool_t *pool, server_rec *s, conn_rec *c, requ
             return apr_pstrdup(pool, value ? value : "");
         }
     }
-    return apr_pstrdup(pool, "");
+    return apr_pstrdup(pool, strcmp(name, "HTTP2") ? "" : "off");
 }
 
 void h2_vars_register_hooks(apr_pool_t *pool)

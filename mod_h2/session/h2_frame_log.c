@@ -1,7 +1,7 @@
 /*
  * A line for each frame, in the form that tools know.
  */
-#include "session/h2_session.h"
+#include "session/h2_session_parts.h"
 
 static const char *frame_name(int type)
 {

@@ -3,7 +3,7 @@
  * frames. Callbacks note what has happened; no request is started in them, and
  * nothing is sent or freed but by nghttp2.
  */
-#include "session/h2_session.h"
+#include "session/h2_session_parts.h"
 
 /* Bytes that are read in one turn at most, so that a client which sends all the
  * time does not keep the loop from the others. */
@@ -14,7 +14,7 @@ static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
     return nghttp2_session_get_stream_user_data(ngh2, id);
 }
 
-static int begin_request(h2_session *session, int32_t id)
+static int begin_request(h2_session *session, int32_t id, const nghttp2_priority_spec *priority)
 {
     h2_stream *stream;
 
@@ -22,7 +22,7 @@ static int begin_request(h2_session *session, int32_t id)
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
-        || session->open_count >= session->conf->max_session_streams
+        || session->open_count - session->pushed_count >= session->conf->max_session_streams
         || session->stream_count / 2 >= session->conf->max_session_streams
         || session->is_goaway_final) {
         nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id,
@@ -38,10 +38,8 @@ static int begin_request(h2_session *session, int32_t id)
         h2_stream_destroy(stream);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
-    ++session->stream_count;
-    ++session->open_count;
-    session->idle_since = 0;
+    h2_session_enter_stream(session, stream, NULL, priority ? priority->weight
+                                                            : H2_WEIGHT_DEFAULT);
     nghttp2_session_set_stream_user_data(session->ngh2, id, stream);
     return 0;
 }
@@ -65,7 +63,9 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
 
     (void)ngh2;
     return (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-               ? begin_request(session, frame->hd.stream_id)
+               ? begin_request(session, frame->hd.stream_id,
+                               (frame->hd.flags & NGHTTP2_FLAG_PRIORITY) ? &frame->headers.pri_spec
+                                                                         : NULL)
                : begin_trailers(session, frame->hd.stream_id);
 }
 
@@ -121,10 +121,8 @@ static int on_invalid_header(nghttp2_session *ngh2, const nghttp2_frame *frame,
 static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
-    stream->begun = session->loop->now;
-    h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
-    stream->is_waiting = 1;
-    APR_RING_INSERT_TAIL(&session->waiting, stream, h2_stream, wait_link);
+    h2_session_note_digest(session, stream);
+    h2_session_enter_waiting(session, stream);
     session->has_request = 1;
     session->last_progress = session->loop->now;
     if (stream->id > session->last_stream_id) {

@@ -1,7 +1,14 @@
 /*
- * Who sends next. Streams with something to send stand in one list; each gets
- * one turn (a frame's worth) and goes to the end, so that they share the
- * connection equally.
+ * Who sends next. The streams are a tree: a stream sends before those below it, and
+ * streams side by side share by their weights what is left for them, byte for byte
+ * (RFC 7540, 5.3). Whoever has nothing to send, or may not, costs the others nothing.
+ *
+ * The tree is ours and not nghttp2's, as later versions of that have none. The shares
+ * come from start-time fair queueing: each stream has the time at which its next turn
+ * is due, and a turn moves it on by bytes / weight; the earliest one is next. A stream
+ * that comes anew begins at the time of the others, so that it cannot catch up on what
+ * it did not want before. That time goes on by bytes / weight of all who want to send, so
+ * that however many come anew, the others have their share.
  *
  * Part of the session; holder of the loop only.
  */
@@ -10,12 +17,34 @@
 
 #include "stream/h2_stream.h"
 
+/* RFC 7540, 5.3.2 and 5.3.5. */
+#define H2_WEIGHT_MIN     1
+#define H2_WEIGHT_MAX     256
+#define H2_WEIGHT_DEFAULT 16
+
 typedef struct h2_scheduler {
-    APR_RING_HEAD(h2_scheduler_ring, h2_stream) sending;
-    int count;
+    h2_node root;
+    int count; /* streams that have something to send */
 } h2_scheduler;
 
 void h2_scheduler_init(h2_scheduler *scheduler);
+
+/* A new stream: below parent (NULL: below none). weight: 1 to 256. */
+void h2_scheduler_join(h2_scheduler *scheduler, h2_stream *stream, h2_stream *parent, int weight);
+
+/* A stream that has joined and has nobody below it, to another place. Above: between main
+ * and who is above main, with main's weight. Beside and below: with weight. */
+void h2_scheduler_move_above(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main);
+void h2_scheduler_move_beside(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
+                              int weight);
+void h2_scheduler_move_below(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
+                             int weight);
+
+/* The stream has ended. Who is below it takes its place and shares its weight. */
+void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream);
+
+/* The weight that the stream has. */
+int h2_scheduler_weight(const h2_stream *stream);
 
 /* The stream has something to send (does nothing if it is known already). */
 void h2_scheduler_add(h2_scheduler *scheduler, h2_stream *stream);
@@ -24,12 +53,16 @@ void h2_scheduler_add(h2_scheduler *scheduler, h2_stream *stream);
 void h2_scheduler_remove(h2_scheduler *scheduler, h2_stream *stream);
 
 /* Whose turn it is; NULL: nobody's. */
-h2_stream *h2_scheduler_next(h2_scheduler *scheduler);
+h2_stream *h2_scheduler_next(const h2_scheduler *scheduler);
 
-/* The stream, which is still in the list, has had its turn. */
-void h2_scheduler_had_turn(h2_scheduler *scheduler, h2_stream *stream);
+/* The stream, which h2_scheduler_remove() has not taken out, has had its turn and so many
+ * bytes. 0: it could not send any, and time does not go on by that. */
+void h2_scheduler_had_turn(h2_scheduler *scheduler, h2_stream *stream, apr_size_t bytes);
 
-/* Streams in the list. */
+/* Would it be this stream's turn again, whatever it sends? */
+int h2_scheduler_is_alone(const h2_stream *stream);
+
+/* Streams that have something to send. */
 int h2_scheduler_count(const h2_scheduler *scheduler);
 
 #endif /* H2_SCHEDULER_H */

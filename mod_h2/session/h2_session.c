@@ -1,4 +1,4 @@
-#include "session/h2_session.h"
+#include "session/h2_session_parts.h"
 
 #include <stdlib.h>
 
@@ -57,6 +57,10 @@ static apr_status_t create_nghttp2(h2_session *session)
     nghttp2_option_set_no_closed_streams(session->options, 1);
     /* Blanks around a value are stripped by us, as httpd does it. */
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(session->options, 1);
+    if (session->conf->max_header_block_bytes) {
+        nghttp2_option_set_max_send_header_block_length(
+            session->options, (size_t)session->conf->max_header_block_bytes);
+    }
     if (nghttp2_session_server_new2(&session->ngh2, callbacks, session, session->options)
         != 0) {
         return APR_ENOMEM;
@@ -87,6 +91,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     APR_RING_INIT(&session->streams, h2_stream, link);
     APR_RING_INIT(&session->waiting, h2_stream, wait_link);
     h2_scheduler_init(&session->scheduler);
+    h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
     session->last_progress = apr_time_now();
     session->idle_since = session->last_progress;
     apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);
@@ -120,8 +125,12 @@ void h2_session_destroy(h2_session *session)
 
         APR_RING_REMOVE(stream, link);
         leave_waiting(stream);
+        if (stream->node.parent) {
+            h2_scheduler_leave(&session->scheduler, stream);
+        }
         h2_stream_destroy(stream);
     }
+    h2_push_diary_clear(&session->push_diary);
     h2_io_destroy(&session->io);
 }
 
@@ -155,6 +164,29 @@ apr_status_t h2_session_start(h2_session *session)
     return APR_SUCCESS;
 }
 
+void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
+                             int weight)
+{
+    APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
+    h2_scheduler_join(&session->scheduler, stream, parent, weight);
+    ++session->stream_count;
+    ++session->open_count;
+    session->idle_since = 0;
+}
+
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream)
+{
+    stream->begun = session->loop->now;
+    h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
+    stream->is_waiting = 1;
+    if (stream->is_critical) {
+        APR_RING_INSERT_HEAD(&session->waiting, stream, h2_stream, wait_link);
+    }
+    else {
+        APR_RING_INSERT_TAIL(&session->waiting, stream, h2_stream, wait_link);
+    }
+}
+
 apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settings,
                                 apr_size_t length, h2_head *head, int is_head_request)
 {
@@ -171,19 +203,15 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
         return APR_EINVAL;
     }
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
-    APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
-    ++session->stream_count;
-    ++session->open_count;
+    h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     ++session->emitted_count;
     session->last_stream_id = 1;
-    session->idle_since = 0;
     session->has_request = 1;
     stream->exchange.head = head;
     stream->exchange.in_is_ended = 1;
-    stream->begun = apr_time_now();
-    h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
-    stream->is_waiting = 1;
-    APR_RING_INSERT_TAIL(&session->waiting, stream, h2_stream, wait_link);
+    h2_session_note_digest(session, stream);
+    h2_session_enter_waiting(session, stream);
+    stream->begun = apr_time_now(); /* the loop has not waited yet */
     return APR_SUCCESS;
 }
 
@@ -244,6 +272,9 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
 void h2_session_has_output(h2_session *session, h2_stream *stream)
 {
     if (h2_stream_has_output(stream)) {
+        if (stream->pushed_on && !stream->is_placed && stream->exchange.out_response) {
+            h2_session_place_pushed(session, stream);
+        }
         h2_scheduler_add(&session->scheduler, stream);
     }
 }
@@ -284,11 +315,16 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
 
     stream->is_closed = 1;
     --session->open_count;
+    session->pushed_count -= (stream->pushed_on != 0);
     leave_waiting(stream);
-    h2_scheduler_remove(&session->scheduler, stream);
     if (session->turn == stream) {
         session->turn = NULL;
+        if (stream->is_sending) { /* its last turn is paid for, too */
+            h2_scheduler_had_turn(&session->scheduler, stream,
+                                  session->pack_used - session->turn_begun);
+        }
     }
+    h2_scheduler_leave(&session->scheduler, stream);
     session->widened_bytes -= stream->widened_bytes;
     /* What nobody will read must not hold the window of the connection. */
     if (stream->in_unread_bytes) {

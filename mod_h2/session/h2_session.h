@@ -21,6 +21,8 @@
 #include "config/h2_config.h"
 #include "io/h2_io.h"
 #include "loop/h2_loop.h"
+#include "message/h2_promise.h"
+#include "session/h2_push_diary.h"
 #include "session/h2_scheduler.h"
 #include "stream/h2_stream.h"
 
@@ -56,18 +58,22 @@ struct h2_session {
     APR_RING_HEAD(h2_session_streams, h2_stream) streams; /* all, the closed ones too */
     APR_RING_HEAD(h2_session_waiting, h2_stream) waiting; /* for a thread */
     h2_scheduler scheduler;
+    h2_push_diary push_diary;
     int stream_count;                  /* in streams */
     int open_count;                    /* of these: not closed */
+    int pushed_count;                  /* of these: opened by us */
     int running_count;                 /* streams, closed ones too, that a thread runs */
     h2_stream *done, *done_last;       /* closed and not running, by next_done: to be ended */
     int ending_count;                  /* taken for that, and not yet released */
     int ender_count;                   /* threads that end some */
     int last_stream_id;                /* the highest that we have worked on */
     int emitted_count;                 /* streams of the client that we have seen */
+    int error_count;                   /* streams that we have reset for what counts as an error */
     apr_size_t widened_bytes;          /* of all streams' windows, beyond H2WindowSize */
 
     h2_stream *turn;                   /* who may give data to nghttp2 */
     int turn_frames;                   /* how many frames of it still */
+    apr_size_t turn_begun;             /* pack_used when its turn began */
     char *pack;                        /* the scratch buffer while packing */
     apr_size_t pack_used;
 
@@ -135,6 +141,14 @@ void h2_session_finished(h2_session *session, h2_stream *stream);
 /* The stream has new output in its exchange. */
 void h2_session_has_output(h2_session *session, h2_stream *stream);
 
+/* Does the client take pushed responses, as things stand? */
+int h2_session_may_push(const h2_session *session);
+
+/* Promises the client what goes with main's response, as far as it takes it and does not
+ * have it, and lets the requests wait for a thread. To be called before the response's
+ * head is given to the stream. Takes the promises' heads. */
+void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises);
+
 /* The request has read length bytes of its body: the client may send more. */
 void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);
 
@@ -177,30 +191,5 @@ int h2_session_is_finished(const h2_session *session);
 
 /* nghttp2 has ended the session by itself, for an error of the client: so do we. */
 void h2_session_follow_end(h2_session *session);
-
-/* For the files of session/ only: */
-
-/* Registers the callbacks of each half with nghttp2. */
-void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
-void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
-
-/* nghttp2 has closed the stream: takes it out of all lists but the session's. */
-void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
-
-/* Do so many replies wait to be sent that no more may be read? */
-int h2_session_has_too_much(const h2_session *session);
-
-/* The last GOAWAY: no stream begins beyond those that were worked on. */
-void h2_session_end_drain(h2_session *session);
-
-/* The client's window of the stream is shut although it has data. */
-void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
-
-/* The stream cannot go on, as the session ends or the client is not there any more. */
-void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
-
-/* A line for a frame at debug level. */
-void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
-                          const char *direction);
 
 #endif /* H2_SESSION_H */

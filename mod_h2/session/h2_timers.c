@@ -2,7 +2,7 @@
  * When a session's time is up: who waits for whom decides which timeout. Sets what the
  * loop is to wait for.
  */
-#include "session/h2_session.h"
+#include "session/h2_session_parts.h"
 
 /* 0 is never. */
 static apr_time_t earlier(apr_time_t a, apr_time_t b)

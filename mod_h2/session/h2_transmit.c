@@ -2,7 +2,7 @@
  * The way out: responses to nghttp2 when it is their turn, frames into the
  * loop's scratch buffer, and that to the client.
  */
-#include "session/h2_session.h"
+#include "session/h2_session_parts.h"
 
 #include <string.h>
 
@@ -56,8 +56,11 @@ static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length
 
     (void)ngh2;
     (void)flags;
-    if (length > room_of(session)) {
+    if (!room_of(session)) {
         return NGHTTP2_ERR_WOULDBLOCK;
+    }
+    if (length > room_of(session)) {
+        length = room_of(session); /* the rest is the first that goes into the next one */
     }
     if (!session->is_settings_sent) {
         append_first_settings(session, data, length);
@@ -214,12 +217,26 @@ static void reset_unread(h2_session *session, h2_stream *stream)
     }
 }
 
+/* A client that makes us reset streams again and again for its own errors is not worth
+ * a connection. */
+static void note_error(h2_session *session, apr_uint32_t error)
+{
+    int limit = session->conf->max_stream_errors;
+
+    if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->error_count > limit) {
+        h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR, "more errors than H2MaxStreamErrors");
+    }
+}
+
 static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
 {
     h2_session *session = user_data;
     h2_stream *stream;
 
     h2_session_log_frame(session, frame, "sent");
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        note_error(session, frame->rst_stream.error_code);
+    }
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
     }
@@ -235,12 +252,43 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     return 0;
 }
 
+static int is_interim(const nghttp2_headers *headers)
+{
+    const nghttp2_nv *first = headers->nva;
+
+    return headers->nvlen && first->namelen == 7 && !memcmp(first->name, ":status", 7)
+           && first->value[0] == '1';
+}
+
+/* nghttp2 has dropped a frame of ours. */
+static int on_frame_not_send(nghttp2_session *ngh2, const nghttp2_frame *frame, int error,
+                             void *user_data)
+{
+    h2_session *session = user_data;
+
+    if (frame->hd.type == NGHTTP2_PUSH_PROMISE) {
+        h2_session_promise_failed(session, frame->push_promise.promised_stream_id);
+    }
+    else if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
+        h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
+
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
+                      H2_ID_FMT "response fields are larger than H2MaxHeaderBlockLen allows",
+                      session->c->id, frame->hd.stream_id);
+        if (stream && !is_interim(&frame->headers)) {
+            reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+        }
+    }
+    return 0;
+}
+
 void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
     nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
 static void submit_interim(h2_session *session, h2_stream *stream)
@@ -319,6 +367,25 @@ static void end_without_window(h2_session *session, h2_stream *stream)
                            trailers ? trailers->nva_count : 0);
 }
 
+/* Has it more to send, and may it? */
+static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
+{
+    int is_shut = h2_stream_has_data(stream) && !has_window(session, stream);
+
+    if (bytes || !is_shut) {
+        h2_scheduler_had_turn(&session->scheduler, stream, bytes);
+    }
+    if (!h2_stream_has_output(stream) || is_shut) {
+        h2_scheduler_remove(&session->scheduler, stream);
+    }
+    if (is_shut) {
+        h2_session_stream_stalled(session, stream);
+        if (session->is_eof) {
+            h2_session_give_up_stream(session, stream); /* no window ever comes */
+        }
+    }
+}
+
 /* One stream's turn. */
 static int send_turn(h2_session *session, h2_stream *stream)
 {
@@ -339,8 +406,8 @@ static int send_turn(h2_session *session, h2_stream *stream)
         end_without_window(session, stream);
     }
     session->turn = stream;
-    session->turn_frames = (h2_scheduler_count(&session->scheduler) > 1) ? H2_TURN_FRAMES
-                                                                        : H2_TURN_FRAMES_ALONE;
+    session->turn_begun = used;
+    session->turn_frames = h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
     if (stream->is_deferred) {
         stream->is_deferred = 0;
         nghttp2_session_resume_data(session->ngh2, stream->id);
@@ -349,19 +416,7 @@ static int send_turn(h2_session *session, h2_stream *stream)
     if (session->turn == stream) { /* else it was closed */
         session->turn = NULL;
         if (stream->is_sending) {
-            if (h2_stream_has_output(stream)
-                && (has_window(session, stream) || !h2_stream_has_data(stream))) {
-                h2_scheduler_had_turn(&session->scheduler, stream);
-            }
-            else {
-                h2_scheduler_remove(&session->scheduler, stream);
-                if (h2_stream_has_data(stream)) {
-                    h2_session_stream_stalled(session, stream);
-                }
-                if (session->is_eof && h2_stream_has_data(stream)) {
-                    h2_session_give_up_stream(session, stream); /* no window ever comes */
-                }
-            }
+            end_turn(session, stream, session->pack_used - used);
         }
     }
     if (rv != 0) {
@@ -392,14 +447,7 @@ apr_size_t h2_session_pack(h2_session *session)
             break;
         }
         if (!has_room_for_heads(session, stream)) {
-            if (session->pack_used) {
-                break; /* there is after the next write */
-            }
-            ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
-                          H2_ID_FMT "response fields of more than %d bytes",
-                          session->c->id, stream->id, H2_SESSION_PACK_BYTES);
-            reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
-            continue;
+            break; /* there is after the next write */
         }
         idle_turns = send_turn(session, stream) ? 0 : idle_turns + 1;
     }

@@ -3,8 +3,8 @@
  * lists it is in. Owned by its session, created with the request's HEADERS and
  * freed when nghttp2 has closed it and its request has been ended.
  *
- * Holder of the loop only, but for what is fixed while its request runs (id, head,
- * begun): the runner reads that, too. state is stored by h2_stream_advance() alone.
+ * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on,
+ * head, begun): the runner reads that, too. state is stored by h2_stream_advance() alone.
  */
 #ifndef H2_STREAM_H
 #define H2_STREAM_H
@@ -12,6 +12,7 @@
 #include "base/h2_base.h"
 #include "exchange/h2_exchange.h"
 #include "message/h2_head.h"
+#include "stream/h2_node.h"
 
 struct h2_session;
 
@@ -36,10 +37,12 @@ struct h2_stream {
     /* Fixed. */
     struct h2_session *session;
     int id;
+    int pushed_on;                       /* id of the stream that it was pushed for; 0: it was not */
+    unsigned is_critical : 1;            /* pushed, and to be sent before that one */
 
     APR_RING_ENTRY(h2_stream) link;      /* in the session's streams */
     APR_RING_ENTRY(h2_stream) wait_link; /* in the session's waiting ones */
-    APR_RING_ENTRY(h2_stream) send_link; /* in the scheduler's */
+    h2_node node;                        /* in the order of sending */
     h2_stream *next_done;                /* after h2_session_take_done() */
     h2_stream_state state;
     h2_head *head;
@@ -56,10 +59,11 @@ struct h2_stream {
     apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
     unsigned is_window_used : 1;         /* the client has used half of its window at once */
     unsigned is_waiting : 1;             /* in the session's waiting list */
-    unsigned is_sending : 1;             /* in the scheduler's list */
+    unsigned is_sending : 1;             /* known to the scheduler as one with output */
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
     unsigned is_closed : 1;              /* nothing more is sent or received */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
+    unsigned is_placed : 1;              /* pushed, and its place in the order is decided */
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */

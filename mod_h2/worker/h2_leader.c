@@ -53,7 +53,7 @@ int h2_leader_detach(h2_worker *worker)
     int was_leader;
 
     h2_loop_lock(loop);
-    was_leader = h2_leader_is(worker, loop) && loop->has_standby;
+    was_leader = h2_leader_is(worker, loop) && loop->has_standby && !loop->is_single;
     if (was_leader) {
         depose_locked(loop);
     }

@@ -136,12 +136,16 @@ void h2_worker_count_request(const h2_worker *worker, request_rec *r, apr_uint64
     if (!score) {
         return;
     }
-    apr_thread_mutex_lock(worker->workers->count_lock);
+    if (worker->workers) {
+        apr_thread_mutex_lock(worker->workers->count_lock);
+    }
     ap_increment_counts(worker->scoreboard, r);
     score->bytes_served += bytes;
     score->my_bytes_served += bytes;
     score->conn_bytes += bytes;
-    apr_thread_mutex_unlock(worker->workers->count_lock);
+    if (worker->workers) {
+        apr_thread_mutex_unlock(worker->workers->count_lock);
+    }
 }
 
 /* A new thread, spare from the start. */

@@ -28,6 +28,10 @@
 typedef struct h2_workers h2_workers;
 typedef struct h2_worker h2_worker;
 
+/* Leader and holder: does what there is to do for the loop's connections, or waits until
+ * there is, without starting requests. */
+typedef void h2_worker_serve(h2_worker *worker);
+
 /* What a spare thread is woken for: exactly one of both is set. */
 typedef struct h2_job {
     h2_loop *lead;  /* become its leader */
@@ -46,7 +50,8 @@ typedef void h2_worker_main(h2_worker *worker, h2_job job);
 
 struct h2_worker {
     /* Fixed. */
-    h2_workers *workers;
+    h2_workers *workers;        /* NULL: it is the MPM's thread, prefork */
+    h2_worker_serve *serve;     /* prefork: while its request waits; NULL: others do that */
     apr_pool_t *pool;
     apr_thread_t *thread;
     int slot;                   /* of the scoreboard, -1: none of its own */

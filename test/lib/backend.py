@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
 """A small HTTP/1.1 back end for mod_proxy_http, in threads of the test process."""
 
+import base64
 import hashlib
 import http.server
 import json
@@ -10,7 +11,8 @@ from demosite import pattern
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """GET /size/N (chunked with ?chunked), /headers, /gate/N, /die/N/M; POST /echo, /hash, /refuse."""
+    """GET /size/N (chunked with ?chunked), /headers, /gate/N, /die/N/M; POST /echo, /hash, /refuse.
+    GET /ws/... becomes a WebSocket that sends back each byte, without frames; "bye" ends it."""
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
@@ -65,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(pattern(int(words[1])))
             self.wfile.flush()
             self.close_connection = True
+        elif words[0] == "ws":
+            self._tunnel()
         elif words[0] == "status":
             self._answer(b"status\n", int(words[1]))
         elif words[0] == "events":      # sends an event for each Event in server.gates
@@ -80,6 +84,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         else:
             self._answer(b"not here\n", 404)
+
+    def _tunnel(self):
+        if self.headers.get("Upgrade", "").lower() != "websocket":
+            self._answer(b"this is a WebSocket\n", 426, Upgrade="websocket", Connection="Upgrade")
+            return
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(
+            hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        while data := self.rfile.read1(65536):
+            self.wfile.write(data)
+            if data == b"bye":
+                break
+        self.close_connection = True
 
     do_HEAD = do_GET
 

@@ -12,7 +12,7 @@ FILE_SIZES = (0, 1, 1000, 16383, 16384, 16385, 65535, 65536, 65537, 1 << 20)
 # Marks in the sparse file of 1 GiB: offset and text.
 BIG_MARKS = ((0, b"first"), (16384 * 3 - 2, b"edge"), (GIB // 2, b"middle"), (GIB - 4, b"last"))
 HOSTS = ("a.test", "h1.test", "h2only.test", "first-h1.test", "client-order.test", "old-tls.test",
-         "localhost")
+         "md.test", "localhost")
 
 _CYCLE = bytes(range(251))
 

@@ -311,6 +311,13 @@ class Stream(Message):
         self.reset = None           # code of RST_STREAM
         self.send_window = client.peer_settings[INITIAL_WINDOW_SIZE]
         self.unacknowledged = 0
+        self.promise = None         # of a pushed one: the fields of its request, in order
+        self.pushed_on = None       # and the stream that it was promised on
+
+    @property
+    def path(self):
+        """Of a pushed request."""
+        return dict(self.promise)[":path"]
 
     @property
     def done(self):
@@ -352,6 +359,7 @@ class Client:
         self.frames = []
         self.streams = {}
         self.pings = []
+        self.pushed = []            # streams that the server has promised
         self.goaways = []
         self.settings_acks = 0
         self.peer_settings = {INITIAL_WINDOW_SIZE: 65535, MAX_FRAME_SIZE: 16384,
@@ -577,7 +585,7 @@ class Client:
         """Waits until each stream has ended or was reset; returns the (first) stream."""
         for stream in streams:
             self.wait_for(lambda: stream.done, "the end of %r" % stream, timeout)
-        return streams[0]
+        return streams[0] if streams else None
 
     def wait_head(self, stream, timeout=None):
         self.wait_for(lambda: stream.status is not None or stream.done,
@@ -685,7 +693,7 @@ class Client:
 
     def _on_frame(self, frame):
         self.frames.append(frame)
-        if frame.type in (HEADERS, CONTINUATION):
+        if frame.type in (HEADERS, CONTINUATION, PUSH_PROMISE):
             self._on_block(frame)
         elif frame.type == RST_STREAM:
             stream = self.streams.get(frame.stream_id)
@@ -723,19 +731,26 @@ class Client:
 
     def _on_block(self, frame):
         payload = frame.payload
-        if frame.type == HEADERS:
+        if frame.type != CONTINUATION:
+            promised_id = None
             if frame.flags & PADDED:
                 payload = payload[1:len(payload) - payload[0]]
-            if frame.flags & PRIORITY_FLAG:
+            if frame.type == PUSH_PROMISE:
+                promised_id = struct.unpack_from(">I", payload)[0]
+                payload = payload[4:]
+            elif frame.flags & PRIORITY_FLAG:
                 payload = payload[5:]
-            self._block = (frame.stream_id, frame.flags, [payload])
+            self._block = (frame.stream_id, promised_id, frame.flags, [payload])
         else:
-            self._block[2].append(payload)
+            self._block[3].append(payload)
         if not frame.flags & END_HEADERS:
             return
-        stream_id, flags, parts = self._block
+        stream_id, promised_id, flags, parts = self._block
         self._block = None
         fields = [(_text(n), _text(v)) for n, v in self.decoder.decode(b"".join(parts), raw=True)]
+        if promised_id is not None:
+            self._on_promise(stream_id, promised_id, fields)
+            return
         stream = self.streams.get(stream_id)
         if stream is None:
             return
@@ -750,6 +765,13 @@ class Client:
             stream.trailers = fields
         if flags & END_STREAM:
             stream.ended = True
+
+
+    def _on_promise(self, stream_id, promised_id, fields):
+        assert promised_id % 2 == 0 and promised_id not in self.streams
+        stream = self.streams[promised_id] = Stream(self, promised_id)
+        stream.promise, stream.pushed_on = fields, stream_id
+        self.pushed.append(stream)
 
 
 def _text(value):

@@ -23,11 +23,18 @@ BAD_LOG_MARKS = re.compile(
 MPM_SETTINGS = """
 StartServers {servers}
 ServerLimit {server_limit}
+<IfModule !mpm_prefork_module>
 ThreadLimit {thread_limit}
 ThreadsPerChild {threads}
 MinSpareThreads 1
 MaxSpareThreads {max_workers}
 MaxRequestWorkers {max_workers}
+</IfModule>
+<IfModule mpm_prefork_module>
+MinSpareServers {servers}
+MaxSpareServers {servers}
+MaxRequestWorkers {server_limit}
+</IfModule>
 MaxConnectionsPerChild {max_connections}
 ListenBackLog 1024
 <IfModule mpm_event_module>
@@ -246,7 +253,8 @@ class Httpd:
             except OSError:
                 continue
             state, parent, threads = after_name[0], int(after_name[1]), int(after_name[17])
-            if parent == self.process.pid and state != "Z" and threads > 2:
+            if parent == self.process.pid and state != "Z" and (
+                    threads > 2 or self.mpm == "prefork"):
                 found.append(int(name))
         return sorted(found)
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <apr_optional.h>
+#include <apr_poll.h>
 #include <apr_strings.h>
 #include <apr_time.h>
 
@@ -408,6 +409,44 @@ static int do_echo(request_rec *r, writer *w)
     return OK;
 }
 
+/* The same by a descriptor that is polled, as mod_proxy's tunnel does it. */
+static int do_polled(request_rec *r, writer *w)
+{
+    APR_OPTIONAL_FN_TYPE(http2_get_pollfd_from_conn) *get_pollfd =
+        APR_RETRIEVE_OPTIONAL_FN(http2_get_pollfd_from_conn);
+    apr_bucket_brigade *in = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_pollfd_t pfd = { r->pool, APR_NO_DESC, APR_POLLIN, 0, { NULL }, NULL };
+    apr_interval_time_t timeout = -2;
+    apr_status_t rv = get_pollfd ? get_pollfd(r->connection, &pfd, &timeout) : APR_ENOTIMPL;
+    int polls = 0, count, is_ended = pfd.desc_type == APR_NO_DESC;
+
+    if (rv != APR_SUCCESS) {
+        return HTTP_NOT_IMPLEMENTED;
+    }
+    while (!is_ended) {
+        rv = apr_poll(&pfd, 1, &count, 20 * APR_USEC_PER_SEC);
+        polls++;
+        while (rv == APR_SUCCESS && !is_ended) {
+            rv = ap_get_brigade(r->input_filters, in, AP_MODE_READBYTES, APR_NONBLOCK_READ, 4096);
+            if (rv == APR_SUCCESS) {
+                is_ended = !APR_BRIGADE_EMPTY(in) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(in));
+                if (is_ended) {
+                    apr_bucket_delete(APR_BRIGADE_LAST(in));
+                }
+                APR_BRIGADE_CONCAT(w->bb, in);
+                APR_BRIGADE_INSERT_TAIL(w->bb, apr_bucket_flush_create(in->bucket_alloc));
+                rv = writer_pass(w);
+            }
+        }
+        if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
+            return APR_STATUS_IS_TIMEUP(rv) ? HTTP_REQUEST_TIME_OUT : AP_FILTER_ERROR;
+        }
+    }
+    apr_brigade_printf(w->bb, NULL, NULL, "(%d polls, timeout %" APR_TIME_T_FMT ")", polls, timeout);
+    writer_pass(w);
+    return OK;
+}
+
 static int do_redirect(request_rec *r, writer *w)
 {
     (void)w;
@@ -501,6 +540,7 @@ static const struct {
     { "subrequest", do_subrequest },
     { "interim", do_interim },
     { "closed", do_closed },
+    { "polled", do_polled },
     { "info", do_info },
 };
 
@@ -526,6 +566,12 @@ static int handler(request_rec *r)
                 r->status = status;
             }
             set_end_gate(r);
+            if (arg(r, "trailer_bytes", NULL)) {
+                size_t bytes = (size_t)arg_number(r, "trailer_bytes", 0);
+                char *value = apr_pcalloc(r->pool, bytes + 1);
+
+                apr_table_setn(r->trailers_out, "x-large", memset(value, 'x', bytes));
+            }
             if (arg(r, "trailer", NULL)) {
                 apr_table_set(r->trailers_out, "x-trailer", arg(r, "trailer", ""));
             }

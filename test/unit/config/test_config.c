@@ -73,7 +73,28 @@ static void a_fresh_server_has_the_documented_defaults(void **state)
     assert_int_equal(conf->upgrade, H2_CONFIG_UNSET);
     assert_int_equal(conf->output_buffering, 1);
     assert_int_equal(conf->stream_timeout, H2_CONFIG_UNSET);
+    assert_int_equal(conf->push_diary_size, 256);
+    assert_int_equal(conf->max_header_block_bytes, 0);
+    assert_int_equal(conf->max_stream_errors, 8);
+    assert_int_equal(conf->serialize_headers, 0);
+    assert_null(conf->push_rules);
     assert_int_equal(conf->set_fields, 0);
+}
+
+static void a_fresh_directory_says_nothing(void **state)
+{
+    h2_dir_conf *conf = fresh_dir();
+
+    (void)state;
+    assert_int_equal(conf->upgrade, H2_CONFIG_UNSET);
+    assert_int_equal(conf->output_buffering, H2_CONFIG_UNSET);
+    assert_int_equal(conf->stream_timeout, H2_CONFIG_UNSET);
+    assert_int_equal(conf->early_hints, H2_CONFIG_UNSET);
+    assert_int_equal(conf->copy_files, H2_CONFIG_UNSET);
+    assert_int_equal(conf->push, H2_CONFIG_UNSET);
+    assert_int_equal(conf->proxy_requests, H2_CONFIG_UNSET);
+    assert_null(conf->push_resources);
+    assert_null(conf->hint_fields);
 }
 
 static void a_vhost_without_directives_has_the_servers_values(void **state)
@@ -126,6 +147,63 @@ static void a_default_that_is_given_in_a_vhost_wins(void **state)
     assert_int_equal(merged->modern_tls_only, 1);
 }
 
+static void each_value_is_kept_where_its_field_says(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    h2_config_set(conf, H2_CONFIG_PUSH_DIARY, 32768);
+    h2_config_set(conf, H2_CONFIG_MAX_HEADER_BLOCK, APR_INT32_MAX);
+    h2_config_set(conf, H2_CONFIG_MAX_STREAM_ERRORS, 0);
+    h2_config_set(conf, H2_CONFIG_SERIALIZE_HEADERS, 1);
+    assert_int_equal(conf->push_diary_size, 32768);
+    assert_int_equal(conf->max_header_block_bytes, APR_INT32_MAX);
+    assert_int_equal(conf->max_stream_errors, 0);
+    assert_int_equal(conf->serialize_headers, 1);
+    conf = h2_config_merge_server(pool, fresh_server(), conf);
+    assert_int_equal(conf->push_diary_size, 32768);
+    assert_int_equal(conf->max_header_block_bytes, APR_INT32_MAX);
+    assert_int_equal(conf->max_stream_errors, 0);
+    assert_int_equal(conf->serialize_headers, 1);
+}
+
+static void add_rule(h2_server_conf *conf, const char *type, int weight)
+{
+    h2_push_rule rule = {type, H2_PUSH_AFTER, weight};
+
+    h2_push_rules_add(&conf->push_rules, pool, &rule);
+}
+
+static int rule_weight(const h2_server_conf *conf, const char *type)
+{
+    return h2_push_rules_find(conf->push_rules, type)->weight;
+}
+
+static void rules_of_a_vhost_win_by_type(void **state)
+{
+    h2_server_conf *base = fresh_server();
+    h2_server_conf *child = fresh_server();
+    h2_server_conf *merged;
+
+    (void)state;
+    add_rule(base, "text/css", 1);
+    add_rule(base, "*", 2);
+    assert_int_equal(rule_weight(h2_config_merge_server(pool, base, fresh_server()), "text/css"),
+                     1);
+    add_rule(child, "TEXT/CSS", 3);
+    add_rule(child, "image/png", 4);
+    merged = h2_config_merge_server(pool, base, child);
+    assert_int_equal(rule_weight(merged, "text/css"), 3);
+    assert_int_equal(rule_weight(merged, "image/png"), 4);
+    assert_int_equal(rule_weight(merged, "text/html"), 2);
+    assert_int_equal(rule_weight(base, "text/css"), 1); /* for the next vhost */
+    assert_int_equal(rule_weight(base, "image/png"), 2);
+    assert_int_equal(rule_weight(child, "text/html"), H2_PUSH_AFTER_WEIGHT);
+    merged = h2_config_merge_server(pool, fresh_server(), child);
+    assert_int_equal(rule_weight(merged, "text/css"), 3);
+    assert_int_equal(merged->set_fields, 0);
+}
+
 static void values_keep_their_full_width(void **state)
 {
     h2_server_conf *conf = fresh_server();
@@ -171,6 +249,75 @@ static void an_inner_directory_wins_where_it_says_something(void **state)
     assert_int_equal(merged->upgrade, 0);
     assert_int_equal(merged->output_buffering, 1);
     assert_int_equal(merged->stream_timeout, 0);
+}
+
+static void flags_of_an_inner_directory_win_each_alone(void **state)
+{
+    h2_dir_conf *base = fresh_dir();
+    h2_dir_conf *child = fresh_dir();
+    h2_dir_conf *merged = h2_config_merge_dir(pool, base, child);
+
+    (void)state;
+    assert_int_equal(merged->push, H2_CONFIG_UNSET);
+    assert_int_equal(merged->proxy_requests, H2_CONFIG_UNSET);
+    base->push = 0;
+    base->proxy_requests = 1;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->push, 0);
+    assert_int_equal(merged->proxy_requests, 1);
+    child->push = 1;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->push, 1);
+    assert_int_equal(merged->proxy_requests, 1);
+    child->proxy_requests = 0;
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->proxy_requests, 0);
+    assert_int_equal(base->push, 0);
+    assert_int_equal(base->proxy_requests, 1);
+}
+
+static void add_resource(h2_dir_conf *conf, const char *path, int is_critical)
+{
+    h2_push_resource resource = {path, is_critical};
+
+    h2_push_resources_add(&conf->push_resources, pool, &resource);
+}
+
+static void assert_resource(const h2_dir_conf *conf, int index, const char *path, int is_critical)
+{
+    const h2_push_resource *resource = &APR_ARRAY_IDX(conf->push_resources, index,
+                                                      h2_push_resource);
+
+    assert_true(index < conf->push_resources->nelts);
+    assert_string_equal(resource->path, path);
+    assert_int_equal(resource->is_critical, is_critical);
+}
+
+static void resources_of_directories_add_up(void **state)
+{
+    h2_dir_conf *base = fresh_dir();
+    h2_dir_conf *child = fresh_dir();
+    h2_dir_conf *merged, *again;
+
+    (void)state;
+    add_resource(base, "/a.css", 0);
+    add_resource(base, "/b.css", 0);
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->push_resources->nelts, 2);
+    merged = h2_config_merge_dir(pool, child, base);
+    assert_int_equal(merged->push_resources->nelts, 2);
+    add_resource(child, "/c.css", 1);
+    add_resource(child, "/b.css", 1);
+    merged = h2_config_merge_dir(pool, base, child);
+    assert_int_equal(merged->push_resources->nelts, 3);
+    assert_resource(merged, 0, "/a.css", 0);
+    assert_resource(merged, 1, "/b.css", 1);
+    assert_resource(merged, 2, "/c.css", 1);
+    again = h2_config_merge_dir(pool, base, child); /* for the next request */
+    assert_int_equal(again->push_resources->nelts, 3);
+    assert_int_equal(base->push_resources->nelts, 2);
+    assert_resource(base, 1, "/b.css", 0);
+    assert_int_equal(child->push_resources->nelts, 2);
 }
 
 static void hints_of_an_inner_directory_follow_those_of_the_outer_one(void **state)
@@ -309,15 +456,69 @@ static void stream_timeout_asks_directory_then_vhost_then_timeout(void **state)
     assert_int_equal(h2_config_stream_timeout(&f->r), 0);
 }
 
+static void push_is_on_unless_the_directory_says_no(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_int_equal(h2_config_is_push(&f->r), 1);
+    assert_null(h2_config_push_resources(&f->r));
+    f->dir_conf->push = 0;
+    assert_int_equal(h2_config_is_push(&f->r), 0);
+    f->dir_conf->push = 1;
+    assert_int_equal(h2_config_is_push(&f->r), 1);
+    add_resource(f->dir_conf, "/a.css", 0);
+    assert_ptr_equal(h2_config_push_resources(&f->r), f->dir_conf->push_resources);
+}
+
+static void requests_to_a_proxy_are_the_servers_own_decision(void **state)
+{
+    fake *f = fake_make();
+    void *defaults_vector[1];
+    h2_dir_conf *defaults;
+
+    (void)state;
+    defaults_vector[0] = defaults = fresh_dir();
+    f->server.lookup_defaults = (ap_conf_vector_t *)defaults_vector;
+    assert_int_equal(h2_config_is_proxy_requests(&f->server), 0);
+    f->dir_conf->proxy_requests = 1;
+    assert_int_equal(h2_config_is_proxy_requests(&f->server), 0);
+    defaults->proxy_requests = 0;
+    assert_int_equal(h2_config_is_proxy_requests(&f->server), 0);
+    defaults->proxy_requests = 1;
+    assert_int_equal(h2_config_is_proxy_requests(&f->server), 1);
+}
+
+static void hints_and_copies_are_off_unless_the_directory_says_yes(void **state)
+{
+    fake *f = fake_make();
+
+    (void)state;
+    assert_int_equal(h2_config_is_early_hints(&f->r), 0);
+    assert_int_equal(h2_config_is_copy_files(&f->r), 0);
+    f->dir_conf->early_hints = 1;
+    assert_int_equal(h2_config_is_early_hints(&f->r), 1);
+    assert_int_equal(h2_config_is_copy_files(&f->r), 0);
+    f->dir_conf->copy_files = 1;
+    f->dir_conf->early_hints = 0;
+    assert_int_equal(h2_config_is_early_hints(&f->r), 0);
+    assert_int_equal(h2_config_is_copy_files(&f->r), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fresh_server_has_the_documented_defaults),
+        cmocka_unit_test(a_fresh_directory_says_nothing),
         cmocka_unit_test(a_vhost_without_directives_has_the_servers_values),
         cmocka_unit_test(each_value_of_a_vhost_wins_alone),
         cmocka_unit_test(a_default_that_is_given_in_a_vhost_wins),
+        cmocka_unit_test(each_value_is_kept_where_its_field_says),
+        cmocka_unit_test(rules_of_a_vhost_win_by_type),
         cmocka_unit_test(values_keep_their_full_width),
         cmocka_unit_test(an_inner_directory_wins_where_it_says_something),
+        cmocka_unit_test(flags_of_an_inner_directory_win_each_alone),
+        cmocka_unit_test(resources_of_directories_add_up),
         cmocka_unit_test(hints_of_an_inner_directory_follow_those_of_the_outer_one),
         cmocka_unit_test(a_minimum_above_the_maximum_raises_the_maximum),
         cmocka_unit_test(workers_that_need_no_correction_are_left_alone),
@@ -325,6 +526,9 @@ int main(void)
         cmocka_unit_test(upgrade_asks_directory_then_vhost_then_the_connection),
         cmocka_unit_test(output_buffering_asks_directory_then_vhost),
         cmocka_unit_test(stream_timeout_asks_directory_then_vhost_then_timeout),
+        cmocka_unit_test(push_is_on_unless_the_directory_says_no),
+        cmocka_unit_test(requests_to_a_proxy_are_the_servers_own_decision),
+        cmocka_unit_test(hints_and_copies_are_off_unless_the_directory_says_yes),
     };
 
     apr_initialize();

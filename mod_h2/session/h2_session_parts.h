@@ -1,0 +1,50 @@
+/*
+ * What the files of a session say to each other; nobody else includes it.
+ *
+ * Holder of the loop only.
+ */
+#ifndef H2_SESSION_PARTS_H
+#define H2_SESSION_PARTS_H
+
+#include "session/h2_session.h"
+
+/* Registers the callbacks of each half with nghttp2. */
+void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
+void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
+
+/* nghttp2 has closed the stream: takes it out of all lists but the session's. */
+void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
+
+/* Do so many replies wait to be sent that no more may be read? */
+int h2_session_has_too_much(const h2_session *session);
+
+/* The last GOAWAY: no stream begins beyond those that were worked on. */
+void h2_session_end_drain(h2_session *session);
+
+/* The client's window of the stream is shut although it has data. */
+void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
+
+/* A new stream: below parent in the order of sending (NULL: below none). */
+void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
+                             int weight);
+
+/* Its request is complete, and waits for a thread. */
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream);
+
+/* The client may have said in its request what it has in its cache. */
+void h2_session_note_digest(h2_session *session, const h2_stream *stream);
+
+/* The head of a pushed response is there: its place in the order of sending. */
+void h2_session_place_pushed(h2_session *session, h2_stream *stream);
+
+/* nghttp2 could not promise it: its stream has never been. */
+void h2_session_promise_failed(h2_session *session, int promised_id);
+
+/* The stream cannot go on, as the session ends or the client is not there any more. */
+void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
+
+/* A line for a frame at debug level. */
+void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
+                          const char *direction);
+
+#endif /* H2_SESSION_PARTS_H */

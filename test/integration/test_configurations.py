@@ -18,7 +18,6 @@ Placeholders are those of the other tests' servers, and {configurations} is the 
 """
 
 import re
-import subprocess
 
 import pytest
 
@@ -215,12 +214,6 @@ class Checked(Httpd):
     def _config_text(self):
         text = super()._config_text().replace('"%s"' % env.module_so(), '"%s"' % self.module)
         return text if "ssl" in self.modules else text.replace(" ssl:warn", "", 1)
-
-    def run(self, *args, extra=""):
-        self.write_config(extra)
-        result = subprocess.run(self._command(*args), capture_output=True, text=True,
-                                env=self._environment(), timeout=60)
-        return result.returncode, result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")

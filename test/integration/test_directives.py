@@ -2,6 +2,7 @@
 """Each directive: what it accepts and where, how it refuses, and what it does."""
 
 import os
+import re
 import time
 
 import pytest
@@ -10,7 +11,8 @@ from conftest import open_client
 from demosite import pattern
 from environment import wait_until
 from h1client import Http1
-from h2client import (DATA, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, REFUSED_STREAM)
+from h2client import (DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, PADDED,
+                      REFUSED_STREAM)
 from servers import PLAIN, SITE
 
 INT_MAX = 2 ** 31 - 1
@@ -265,6 +267,41 @@ def test_max_data_frame_len_bounds_frames(clear, other):
     assert small.body == large.body == pattern(65537)
     assert max(f.length for f in clear.received(DATA)) <= 1000
     assert max(f.length for f in other.received(DATA)) > 4000
+
+
+@pytest.fixture
+def padded(servers, mpm, transport):
+    """Where frames are padded and logged."""
+    server = servers.get("padded", mpm, "H2Padding 8\n" + PLAIN, more_levels="http2:debug")
+    return server, open_client(server, transport)
+
+
+def test_frames_are_padded_at_random(padded):
+    client = padded[1]
+    streams = [client.get("/files/1000.bin") for _ in range(20)]
+    assert all(s.complete and s.body == pattern(1000) for s in streams)
+    frames = [f for f in client.received() if f.type in (HEADERS, DATA)]
+    assert sum(1 for f in frames if f.flags & PADDED) > len(frames) * 3 // 4
+    lengths = [f.length for f in client.received(DATA)]
+    assert all(1000 <= n <= 1256 for n in lengths) and len(set(lengths)) > 5
+    assert client.get("/files/65537.bin").body == pattern(65537)    # no room in full frames
+
+
+def test_by_default_nothing_is_padded(h2):
+    assert h2.get("/files/65537.bin").complete
+    assert not any(f.flags & PADDED for f in h2.received() if f.type in (HEADERS, DATA))
+
+
+def test_frames_are_logged_as_log_tools_know_it(padded):
+    server, client = padded
+    assert client.get("/text.txt").complete
+    client.send_goaway()
+    client.wait_closed()
+    wait_until(lambda: re.search(r"AH03066: .*GOAWAY.*remote.emitted=1\b", server.errors()),
+               "the line of the GOAWAY")
+    for kind in ("HEADERS", "DATA", "SETTINGS"):
+        assert re.search(r"\[http2:debug\].* AH03066: h2\(\d+-\d+\): .*FRAME\[%s\b" % kind,
+                         server.errors()), kind
 
 
 def test_stream_timeout_ends_a_stalled_stream_and_not_its_connection(effects):

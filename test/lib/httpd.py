@@ -159,12 +159,16 @@ class Httpd:
         return "\n".join(lines) + (MPM_SETTINGS + BASE).format(**self.settings) + \
             expand(self.config, self.settings)
 
-    def check(self, extra=""):
-        """`httpd -t` with `extra` at the end of the configuration: (exit code, output)."""
+    def run(self, *args, extra=""):
+        """httpd with these options and `extra` at the end of the configuration, until it ends:
+        (exit code, output)."""
         self.write_config(extra)
-        result = subprocess.run(self._command("-t"), capture_output=True, text=True,
+        result = subprocess.run(self._command(*args), capture_output=True, text=True,
                                 env=self._environment(), timeout=60)
         return result.returncode, result.stdout + result.stderr
+
+    def check(self, extra=""):
+        return self.run("-t", extra=extra)
 
     # -- process ------------------------------------------------------------------------------
 

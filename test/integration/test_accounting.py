@@ -46,6 +46,25 @@ def total_accesses(httpd):
     return int(status_of(httpd)["Total Accesses"])
 
 
+class Accesses:
+    """Those that are not questions of ours: a question over HTTP/1.1 may be counted a moment after
+    its answer has been read."""
+
+    def __init__(self, httpd):
+        self.httpd = httpd
+        self.questions = 0
+
+    def count(self):
+        last = None
+        for _ in range(100):
+            found = total_accesses(self.httpd)
+            self.questions += 1
+            if found - 1 == last:
+                return found - (self.questions - 1)
+            last = found
+        raise AssertionError("requests are counted all the time")
+
+
 # -- access log -------------------------------------------------------------------------------------
 
 
@@ -187,11 +206,11 @@ def test_ordinary_requests_write_nothing_to_the_error_log(httpd, connect):
 
 def test_each_request_is_counted_exactly_once_and_at_once(httpd, h2):
     h2.get("/files/1.bin")
+    accesses = Accesses(httpd)
     for count in (1, 2, 10):
-        before = total_accesses(httpd)
+        before = accesses.count()
         h2.wait(*[h2.request("GET", "/files/1000.bin") for _ in range(count)])
-        # one more: the request that asked before
-        assert total_accesses(httpd) - before == count + 1
+        assert accesses.count() - before == count
 
 
 @pytest.mark.parametrize("path", ["/missing", "/cgi/hello", "/h2test/redirect?to=/text.txt",

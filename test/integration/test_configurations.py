@@ -209,7 +209,9 @@ class Checked(Httpd):
         super().__init__(name, mpm, config, servers.docroot, modules, certs=servers.certs)
         self.module = module or env.module_so()
         if lean:            # it is there in half of the time
-            self.modules = ["mpm_" + mpm, "authz_core", "mime", *modules]
+            self.modules = ["mpm_" + mpm, "authz_core", "mime", "unixd", *modules]
+        if not env.is_static("version"):    # as Debian has it
+            self.modules.append("version")
 
     def _config_text(self):
         text = super()._config_text().replace('"%s"' % env.module_so(), '"%s"' % self.module)

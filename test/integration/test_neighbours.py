@@ -22,8 +22,8 @@ from servers import SITE
 
 MODULES = ["proxy_http2", "proxy_wstunnel", "cache", "cache_disk", "cache_socache", "dav", "dav_fs",
            "ext_filter", "substitute", "auth_digest", "session", "session_cookie", "unique_id",
-           "log_forensic", "info", "expires"]
-OPTIONAL = ["md", "lua", "dumpio", "brotli"]        # Debian has them, other builds may not
+           "info", "expires"]
+OPTIONAL = ["md", "lua", "dumpio", "brotli", "log_forensic"]        # Debian has them, other builds may not
 # The worker MPM needs a thread for each connection, also for those that wait in mod_proxy's pools.
 THREADS, MAX_WORKERS = {"event": 32, "worker": 128}, 40
 
@@ -34,7 +34,9 @@ H2MaxWorkers %(workers)d
 H2WindowSize 50000
 AddType text/html .shtml
 Header set X-Unique %%{UNIQUE_ID}e
+<IfModule log_forensic_module>
 ForensicLog "{root}/forensic.log"
+</IfModule>
 LogFormat "%%{x-id}i %%H %%{HTTP2}e %%{H2_STREAM_ID}e %%{H2_STREAM_TAG}e %%{H2_ORIGINAL_HOST}e" vars
 CustomLog "{root}/vars.log" vars
 Alias /work/ "{work}/"
@@ -854,6 +856,7 @@ def test_each_request_of_a_connection_has_an_id_of_its_own(connect):
     assert len(ids) == 200 and "(null)" not in ids
 
 
+@needs("log_forensic")
 def test_each_line_of_the_forensic_log_has_its_counterpart(httpd, transport, connect):
     log = httpd.root / "forensic.log"
     before = len(log.read_text().splitlines())

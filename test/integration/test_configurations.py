@@ -209,7 +209,8 @@ class Checked(Httpd):
         super().__init__(name, mpm, config, servers.docroot, modules, certs=servers.certs)
         self.module = module or env.module_so()
         if lean:            # it is there in half of the time
-            self.modules = ["mpm_" + mpm, "authz_core", "mime", "unixd", *modules]
+            self.modules = ["mpm_" + mpm, "authz_core", "mime", "unixd", "log_config", "logio",
+                            *modules]
         if not env.is_static("version"):    # as Debian has it
             self.modules.append("version")
 

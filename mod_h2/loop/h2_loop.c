@@ -14,6 +14,9 @@
 /* Longest wait in poll, so that a lost wake-up could never hang a connection. */
 #define H2_LOOP_WAIT_MAX_USEC (30 * APR_USEC_PER_SEC)
 
+/* prefork: so often it is asked whether the child is to end, as no signal is lost then. */
+#define H2_LOOP_SINGLE_WAIT_USEC APR_USEC_PER_SEC
+
 static apr_int64_t slot_number(apr_time_t when)
 {
     return when / H2_LOOP_SLOT_USEC;
@@ -371,6 +374,9 @@ void h2_loop_wait(h2_loop *loop)
         if (!APR_RING_EMPTY(&loop->starved, h2_task, starved_link)
             && timeout > loop->retry_at - loop->now) {
             timeout = (loop->retry_at > loop->now) ? loop->retry_at - loop->now : 0;
+        }
+        if (loop->is_single && timeout > H2_LOOP_SINGLE_WAIT_USEC) {
+            timeout = H2_LOOP_SINGLE_WAIT_USEC;
         }
         /* APR rounds down to milliseconds: round up, or the last one spins. */
         timeout = ((timeout + 999) / 1000) * 1000;

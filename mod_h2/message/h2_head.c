@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/h2_text.h"
+
 /* What a browser sends fits without growing. */
 #define H2_HEAD_ARENA_BYTES 1536
 #define H2_HEAD_FIELDS 24
@@ -23,38 +25,42 @@ typedef enum {
     PSEUDO_COUNT
 } pseudo_field;
 
-static const char *const pseudo_names[PSEUDO_COUNT] = {
-    ":method", ":scheme", ":authority", ":path", ":protocol",
+static const struct {
+    const char *name;
+    apr_size_t length;
+} pseudo_names[PSEUDO_COUNT] = {
+#define NAME(text) {text, sizeof(text) - 1}
+    NAME(":method"), NAME(":scheme"), NAME(":authority"), NAME(":path"), NAME(":protocol"),
+#undef NAME
 };
 
 struct h2_head {
-    char *arena;
+    char *arena;               /* own_arena, or malloc'ed when that was too small */
     apr_size_t arena_size;
     apr_size_t arena_used;
-    field_place *fields;
+    field_place *fields;       /* likewise */
     int field_count;
     int field_size;
     apr_uint32_t pseudo[PSEUDO_COUNT];
     apr_size_t list_bytes;
-    apr_uint64_t names_seen;  /* a bit for each hash of a name */
+    apr_uint64_t names_seen;   /* a bit for each hash of a name */
     unsigned has_repeated : 1; /* a name may be there twice */
+    field_place own_fields[H2_HEAD_FIELDS];
+    char own_arena[H2_HEAD_ARENA_BYTES];
 };
 
 h2_head *h2_head_create(void)
 {
-    h2_head *head = calloc(1, sizeof(*head));
+    h2_head *head = malloc(sizeof(*head));
 
     if (!head) {
         return NULL;
     }
-    head->arena = malloc(H2_HEAD_ARENA_BYTES);
-    head->fields = malloc(H2_HEAD_FIELDS * sizeof(head->fields[0]));
-    if (!head->arena || !head->fields) {
-        h2_head_destroy(head);
-        return NULL;
-    }
-    head->arena_size = H2_HEAD_ARENA_BYTES;
+    memset(head, 0, APR_OFFSETOF(h2_head, own_fields));
+    head->arena = head->own_arena;
+    head->arena_size = sizeof(head->own_arena);
     head->arena_used = 1;
+    head->fields = head->own_fields;
     head->field_size = H2_HEAD_FIELDS;
     return head;
 }
@@ -62,10 +68,25 @@ h2_head *h2_head_create(void)
 void h2_head_destroy(h2_head *head)
 {
     if (head) {
-        free(head->arena);
-        free(head->fields);
+        if (head->arena != head->own_arena) {
+            free(head->arena);
+        }
+        if (head->fields != head->own_fields) {
+            free(head->fields);
+        }
         free(head);
     }
+}
+
+/* More memory for what is in own, or in a block of its own already; NULL: there is none. */
+static void *grow(void *block, void *own, apr_size_t used, apr_size_t size)
+{
+    void *grown = realloc((block == own) ? NULL : block, size);
+
+    if (grown && block == own) {
+        memcpy(grown, own, used);
+    }
+    return grown;
 }
 
 static apr_status_t reserve(h2_head *head, apr_size_t bytes)
@@ -79,7 +100,7 @@ static apr_status_t reserve(h2_head *head, apr_size_t bytes)
     while (size < head->arena_used + bytes) {
         size *= 2;
     }
-    arena = realloc(head->arena, size);
+    arena = grow(head->arena, head->own_arena, head->arena_used, size);
     if (!arena) {
         return APR_ENOMEM;
     }
@@ -95,7 +116,8 @@ static apr_status_t reserve_field(h2_head *head)
     if (head->field_count < head->field_size) {
         return APR_SUCCESS;
     }
-    fields = realloc(head->fields, 2 * head->field_size * sizeof(fields[0]));
+    fields = grow(head->fields, head->own_fields, head->field_count * sizeof(fields[0]),
+                  2 * head->field_size * sizeof(fields[0]));
     if (!fields) {
         return APR_ENOMEM;
     }
@@ -120,7 +142,7 @@ static int pseudo_index(const char *name, apr_size_t length)
     int i;
 
     for (i = 0; i < PSEUDO_COUNT; ++i) {
-        if (strlen(pseudo_names[i]) == length && !memcmp(pseudo_names[i], name, length)) {
+        if (pseudo_names[i].length == length && !memcmp(pseudo_names[i].name, name, length)) {
             return i;
         }
     }
@@ -129,8 +151,9 @@ static int pseudo_index(const char *name, apr_size_t length)
 
 static int has_forbidden_octet(const char *data, apr_size_t length)
 {
-    return memchr(data, '\0', length) || memchr(data, '\r', length)
-           || memchr(data, '\n', length);
+    return h2_text_has_control(data, length)
+           && (memchr(data, '\0', length) || memchr(data, '\r', length)
+               || memchr(data, '\n', length));
 }
 
 static void strip_blanks(const char **pvalue, apr_size_t *plength)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/h2_text.h"
+
 /* More than this is copied by nghttp2 instead of being borrowed. */
 #define H2_RESPONSE_BORROWED_BYTES (32 * 1024)
 
@@ -10,35 +12,43 @@ static const char *const connection_fields[] = {
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
 };
 
-/* Names that most responses have, so that they need not be copied. */
+/* Names that most responses have, as httpd and its modules write them and as HTTP/2 does. */
 static const struct {
-    const char *name;
+    const char *usual;
+    const char *lower;
     apr_size_t length;
 } common_names[] = {
-#define NAME(text) {text, sizeof(text) - 1}
-    NAME("date"),          NAME("server"),           NAME("last-modified"),
-    NAME("etag"),          NAME("accept-ranges"),    NAME("content-length"),
-    NAME("content-type"),  NAME("vary"),             NAME("cache-control"),
-    NAME("expires"),       NAME("content-encoding"), NAME("location"),
-    NAME("set-cookie"),    NAME("link"),             NAME("content-range"),
-    NAME("strict-transport-security"),
+#define NAME(usual, lower) {usual, lower, sizeof(lower) - 1}
+    NAME("Date", "date"),
+    NAME("Server", "server"),
+    NAME("Last-Modified", "last-modified"),
+    NAME("ETag", "etag"),
+    NAME("Accept-Ranges", "accept-ranges"),
+    NAME("Content-Length", "content-length"),
+    NAME("Content-Type", "content-type"),
+    NAME("Vary", "vary"),
+    NAME("Cache-Control", "cache-control"),
+    NAME("Expires", "expires"),
+    NAME("Content-Encoding", "content-encoding"),
+    NAME("Location", "location"),
+    NAME("Set-Cookie", "set-cookie"),
+    NAME("Link", "link"),
+    NAME("Content-Range", "content-range"),
+    NAME("Strict-Transport-Security", "strict-transport-security"),
 #undef NAME
 };
 
-static const char *lower_name(apr_pool_t *pool, const char *name, apr_size_t length)
+/* A common name in lower case; NULL: it is none, or not written as usual. */
+static const char *common_name(const char *name, apr_size_t length)
 {
     apr_size_t i;
-    char *copy;
 
     for (i = 0; i < sizeof(common_names) / sizeof(common_names[0]); ++i) {
-        if (common_names[i].length == length && !ap_cstr_casecmpn(common_names[i].name, name,
-                                                                  length)) {
-            return common_names[i].name;
+        if (common_names[i].length == length && !memcmp(common_names[i].usual, name, length)) {
+            return common_names[i].lower;
         }
     }
-    copy = apr_pstrmemdup(pool, name, length);
-    ap_str_tolower(copy);
-    return copy;
+    return NULL;
 }
 
 static int is_connection_field(const char *lower)
@@ -54,59 +64,77 @@ static int is_connection_field(const char *lower)
 }
 
 /* Blanks around a value would make nghttp2 and clients refuse it. */
-static nghttp2_nv make_nv(const char *name, apr_size_t name_length, const char *value)
+static void add_nv(h2_response *response, const char *name, apr_size_t name_length,
+                   const char *value, apr_size_t length)
 {
-    apr_size_t length;
-    nghttp2_nv nv;
+    nghttp2_nv *nv = &response->nva[response->nva_count++];
 
-    while (*value == ' ' || *value == '\t') {
+    while (length && (*value == ' ' || *value == '\t')) {
         ++value;
+        --length;
     }
-    length = strlen(value);
     while (length && (value[length - 1] == ' ' || value[length - 1] == '\t')) {
         --length;
     }
-    nv.name = (uint8_t *)name;
-    nv.namelen = name_length;
-    nv.value = (uint8_t *)value;
-    nv.valuelen = length;
-    nv.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-    return nv;
+    nv->name = (uint8_t *)name;
+    nv->namelen = name_length;
+    nv->value = (uint8_t *)value;
+    nv->valuelen = length;
+    nv->flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    /* Literals with their lengths at the worst, frame headers included. */
+    response->bytes += name_length + length + 32;
 }
 
-static void add_nv(h2_response *response, nghttp2_nv nv)
+static int is_good_value(const char *value, apr_size_t length)
 {
-    /* Literals with their lengths at the worst, frame headers included. */
-    response->bytes += nv.namelen + nv.valuelen + 32;
-    response->nva[response->nva_count++] = nv;
+    return !h2_text_has_control(value, length)
+           || nghttp2_check_header_value((const uint8_t *)value, length);
+}
+
+/* Gives the name for HTTP/2; NULL: it is none. *pis_left_out: it is not for HTTP/2. */
+static const char *name_of(apr_pool_t *pool, const char *key, apr_size_t length,
+                           int *pis_left_out)
+{
+    const char *name = common_name(key, length);
+    char *copy;
+
+    *pis_left_out = 0;
+    if (name) {
+        return name;
+    }
+    copy = apr_pstrmemdup(pool, key, length);
+    ap_str_tolower(copy);
+    *pis_left_out = is_connection_field(copy);
+    return (copy[0] != ':' && nghttp2_check_header_name((const uint8_t *)copy, length)) ? copy
+                                                                                       : NULL;
 }
 
 static apr_status_t append(h2_response *response, apr_pool_t *pool, const apr_table_t *table,
                            const char **pbad_name)
 {
     const apr_array_header_t *list = apr_table_elts(table);
-    const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
-    int i;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)list->elts;
+    const apr_table_entry_t *end = entry + list->nelts;
 
-    for (i = 0; i < list->nelts; ++i) {
-        apr_size_t length;
+    for (; entry < end; ++entry) {
+        apr_size_t length, value_length;
         const char *name;
+        int is_left_out;
 
-        if (!entries[i].key || !entries[i].val) {
+        if (!entry->key || !entry->val) {
             continue;
         }
-        length = strlen(entries[i].key);
-        name = lower_name(pool, entries[i].key, length);
-        if (is_connection_field(name)) {
+        length = strlen(entry->key);
+        name = name_of(pool, entry->key, length, &is_left_out);
+        if (is_left_out) {
             continue;
         }
-        if (!nghttp2_check_header_name((const uint8_t *)name, length) || name[0] == ':'
-            || !nghttp2_check_header_value((const uint8_t *)entries[i].val,
-                                           strlen(entries[i].val))) {
-            *pbad_name = entries[i].key;
+        value_length = strlen(entry->val);
+        if (!name || !is_good_value(entry->val, value_length)) {
+            *pbad_name = entry->key;
             return APR_EINVAL;
         }
-        add_nv(response, make_nv(name, length, entries[i].val));
+        add_nv(response, name, length, entry->val, value_length);
     }
     return APR_SUCCESS;
 }
@@ -116,11 +144,10 @@ static void append_status(h2_response *response)
     response->status_text[0] = (char)('0' + response->status / 100 % 10);
     response->status_text[1] = (char)('0' + response->status / 10 % 10);
     response->status_text[2] = (char)('0' + response->status % 10);
-    add_nv(response, make_nv(":status", 7, response->status_text));
+    add_nv(response, ":status", 7, response->status_text, 3);
 }
 
-/* Its frames need not fit into a buffer at once. */
-static void let_copy(h2_response *response)
+void h2_response_let_copy(h2_response *response)
 {
     apr_size_t i;
 
@@ -151,7 +178,7 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
         rv = append(response, pool, second, pbad_name);
     }
     if (response->bytes > H2_RESPONSE_BORROWED_BYTES) {
-        let_copy(response);
+        h2_response_let_copy(response); /* its frames need not fit into a buffer at once */
     }
     *presponse = (rv == APR_SUCCESS) ? response : NULL;
     return rv;

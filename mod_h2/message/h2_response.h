@@ -32,6 +32,10 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
                                 const apr_table_t *first, const apr_table_t *second,
                                 const char **pbad_name);
 
+/* From now on nghttp2 copies what it takes of the response, which may end before it is
+ * sent. Its holder, while nobody else uses it. */
+void h2_response_let_copy(h2_response *response);
+
 /* The value of the first field of this lower-case name, NULL: none. Borrowed; there may be
  * blanks behind it. */
 const char *h2_response_get(const h2_response *response, const char *name);

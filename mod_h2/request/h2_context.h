@@ -52,6 +52,7 @@ struct h2_context {
     unsigned has_trailers : 1;      /* those of the request, if there were any, are in r */
 
     h2_promise *promises;           /* to be pushed with what is published next */
+    int preload_count;              /* resources named so far, for whatever became of them */
     h2_interim *interim;            /* reads the text of ap_send_interim_response() */
     h2_response *response;          /* the final head, once httpd has made it */
     h2_response *trailers;

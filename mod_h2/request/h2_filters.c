@@ -28,12 +28,19 @@ void h2_filters_add_connection(conn_rec *c)
     ap_add_output_filter_handle(out_filter, context, NULL, c);
 }
 
-void h2_filters_add_request(request_rec *r)
+void h2_filters_add_response(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
     ap_remove_output_filter_byhandle(r->output_filters, "HTTP_HEADER");
     ap_add_output_filter_handle(response_filter, context, r, r->connection);
+}
+
+void h2_filters_add_body(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    ap_remove_input_filter_byhandle(r->input_filters, "HTTP_IN");
     ap_add_input_filter_handle(body_filter, context, r, r->connection);
 }
 

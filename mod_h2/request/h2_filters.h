@@ -22,8 +22,11 @@ void h2_filters_register(void);
 /* The runner: puts the filters on a secondary connection of ours. */
 void h2_filters_add_connection(conn_rec *c);
 
-/* The runner: puts the filters on its request, in the place of HTTP/1.1's. */
-void h2_filters_add_request(request_rec *r);
+/* The runner: puts the output filters on its request, in the place of HTTP/1.1's. */
+void h2_filters_add_response(request_rec *r);
+
+/* The runner: puts the one for the body on its request, in the place of HTTP/1.1's. */
+void h2_filters_add_body(request_rec *r);
 
 /* Hook insert_filter, on the runner: puts H2_LENGTH on a request of ours, and anew
  * on the one of an internal redirect. */

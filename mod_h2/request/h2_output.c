@@ -8,6 +8,9 @@
 
 #include "request/h2_pump.h"
 
+/* Interim responses of a request that may wait to be sent. */
+#define H2_INTERIM_PENDING_MAX 16
+
 /* What a bucket costs beside its bytes. */
 #define H2_BUCKET_BYTES (sizeof(apr_bucket) + 64)
 
@@ -53,6 +56,17 @@ static void pump(h2_context *context)
     h2_pump_by_runner(context);
 }
 
+static int count_interim(const h2_exchange *exchange)
+{
+    const h2_response *interim;
+    int count = 0;
+
+    for (interim = exchange->out_interim; interim; interim = interim->next) {
+        ++count;
+    }
+    return count;
+}
+
 apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_t *fields)
 {
     h2_exchange *exchange = context->exchange;
@@ -70,10 +84,14 @@ apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_
         return rv;
     }
     h2_loop_lock(loop);
+    while (rv == APR_SUCCESS && !exchange->is_aborted
+           && count_interim(exchange) >= H2_INTERIM_PENDING_MAX) {
+        rv = h2_pump_wait(context);
+    }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;
     }
-    else {
+    else if (rv == APR_SUCCESS) {
         for (plast = &exchange->out_interim; *plast; plast = &(*plast)->next) {
             continue;
         }

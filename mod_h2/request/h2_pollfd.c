@@ -36,8 +36,8 @@ static apr_status_t http2_get_pollfd_from_conn(conn_rec *c, struct apr_pollfd_t 
     h2_loop *loop;
     apr_status_t rv = APR_SUCCESS;
 
-    if (!context) {
-        return APR_ENOTIMPL;
+    if (!context || context->worker->serve) {
+        return APR_ENOTIMPL; /* prefork: nobody would see what comes while it polls */
     }
     if (ptimeout) {
         *ptimeout = context->stream_timeout;

@@ -213,14 +213,13 @@ static h2_head *make_head(const h2_context *context, const char *scheme, const c
     return head;
 }
 
-/* Where the promise is to be appended; NULL: there is one for this URL, or no room. */
+/* Where the promise is to be appended; NULL: there is one for this URL. */
 static h2_promise **place_for(h2_context *context, apr_uint64_t url_hash)
 {
     h2_promise **plast = &context->promises;
-    int count = 0;
 
     for (; *plast; plast = &(*plast)->next) {
-        if ((*plast)->url_hash == url_hash || ++count >= H2_PUSH_RESOURCES_MAX) {
+        if ((*plast)->url_hash == url_hash) {
             return NULL;
         }
     }
@@ -231,13 +230,16 @@ void h2_preload_add(h2_context *context, const request_rec *r, const char *targe
                  int is_critical)
 {
     const h2_head *main = context->exchange->head;
-    const char *authority = apr_table_get(r->headers_in, "Host");
+    const char *authority = h2_head_authority(main);
     const char *scheme = h2_head_scheme(main) ? h2_head_scheme(main) : ap_http_scheme(r);
     const char *base = h2_head_path(main), *path;
     h2_promise *promise, **place;
     apr_uint64_t url_hash;
 
-    if (!authority || !base) {
+    if (!authority) {
+        authority = h2_head_get(main, "host");
+    }
+    if (!authority || !base || ++context->preload_count > H2_PUSH_RESOURCES_MAX) {
         return;
     }
     path = resolve(context->pool, scheme, authority, base, target);

@@ -66,15 +66,15 @@ static apr_status_t serve_until_woken(h2_context *context)
 
     exchange->is_woken = 0;
     h2_pump_output(context->session, worker);
-    do {
+    while (!exchange->is_woken && !exchange->is_aborted) {
+        if (until && loop->now >= until) {
+            return APR_TIMEUP;
+        }
         if (until && (!task->deadline || until < task->deadline)) {
             h2_loop_deadline(loop, task, until);
         }
         worker->serve(worker);
-        if (until && loop->now >= until) {
-            return APR_TIMEUP;
-        }
-    } while (!exchange->is_woken && !exchange->is_aborted);
+    }
     return APR_SUCCESS;
 }
 

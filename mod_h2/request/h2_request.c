@@ -1,5 +1,7 @@
 #include "request/h2_request.h"
 
+#include <apr_portable.h>
+
 #include <http_connection.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -50,7 +52,7 @@ static const char *target_of(const h2_context *context)
     if (!authority) {
         authority = h2_head_get(head, "host");
     }
-    return (h2_head_scheme(head) && authority && is_for_proxy(context))
+    return (h2_head_scheme(head) && authority && path[0] == '/' && is_for_proxy(context))
                ? apr_pstrcat(context->pool, h2_head_scheme(head), "://", authority, path, NULL)
                : path;
 }
@@ -135,7 +137,7 @@ static void take_request(request_rec *r, conn_rec *c)
 
     if (context) {
         context->r = r;
-        h2_filters_add_request(r);
+        h2_filters_add_response(r);
     }
 }
 
@@ -144,10 +146,11 @@ static int adapt_read_request(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
-    if (context && context->session->conf->serialize_headers) {
+    if (context && context->session->conf->serialize_headers && !r->prev && !r->main) {
         r->connection->keepalive = AP_CONN_CLOSE;
         r->request_time = context->stream->begun;
-        ap_remove_input_filter_byhandle(r->input_filters, "HTTP_IN");
+        r->read_length = 0; /* of the body, so far */
+        h2_filters_add_body(r);
         mark_body(context, r);
     }
     return DECLINED;
@@ -179,6 +182,7 @@ static int make_request(h2_context *context)
     int status;
 
     ap_run_pre_read_request(r, context->c);
+    h2_filters_add_body(r);
     r->request_time = context->stream->begun;
     r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(context),
                                  " HTTP/2.0", NULL);
@@ -275,17 +279,33 @@ static void answer_error(h2_context *context, int status)
     apr_brigade_cleanup(bb);
 }
 
+/* The client's socket, for modules that ask about it. Where httpd reads requests it also
+ * sets the timeout, which the loop must not see: it gets one of its own then. */
+static apr_socket_t *socket_for(const h2_context *context)
+{
+    apr_socket_t *socket = ap_get_conn_socket(context->session->c);
+    apr_os_sock_t descriptor;
+
+    if (context->session->conf->serialize_headers
+        && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS) {
+        socket = NULL;
+        apr_os_sock_put(&socket, &descriptor, context->pool);
+    }
+    return socket;
+}
+
 /* Modules put their state on a connection in pre_connection; the core stops
  * there for a secondary. */
 static void prepare_connection(h2_context *context)
 {
     conn_rec *c = context->c;
+    apr_socket_t *socket = socket_for(context);
 
     c->sbh = context->worker->scoreboard;
     c->current_thread = context->worker->thread;
     h2_filters_add_connection(c);
-    ap_run_pre_connection(c, ap_get_conn_socket(context->session->c));
-    ap_set_core_module_config(c->conn_config, ap_get_conn_socket(context->session->c));
+    ap_run_pre_connection(c, socket);
+    ap_set_core_module_config(c->conn_config, socket);
     if (add_bytes_in) {
         add_bytes_in(c, (apr_off_t)h2_head_bytes(context->exchange->head));
     }

@@ -5,6 +5,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "base/h2_text.h"
 #include "request/h2_context.h"
 
 /* As httpd's mod_http2.h declares them. */
@@ -38,15 +39,26 @@ static const char *value_pushed_on(const h2_context *context, apr_pool_t *pool)
                                                    : NULL;
 }
 
-static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
-{
-    return context ? apr_itoa(pool, context->stream->id) : NULL;
-}
-
+/* "CONNECTION-STREAM": the tag of a stream, whose id is the end of it. */
 static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
 {
-    return context ? apr_psprintf(pool, "%ld-%d", context->session->c->id, context->stream->id)
-                   : NULL;
+    char *end, *place;
+
+    if (!context) {
+        return NULL;
+    }
+    end = (char *)apr_palloc(pool, 2 * (H2_TEXT_NUMBER_BYTES + 1)) + 2 * (H2_TEXT_NUMBER_BYTES + 1);
+    *--end = '\0';
+    place = h2_text_number(end, (apr_uint64_t)context->stream->id);
+    *--place = '-';
+    return h2_text_number(place, (apr_uint64_t)context->session->c->id);
+}
+
+static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
+{
+    const char *tag = value_stream_tag(context, pool);
+
+    return tag ? strchr(tag, '-') + 1 : NULL;
 }
 
 static const char *value_original_host(const h2_context *context, apr_pool_t *pool)
@@ -73,12 +85,16 @@ static const struct {
 static int set_variables(request_rec *r)
 {
     const h2_context *context = h2_context_of(r->connection);
+    int is_new = context && !apr_table_get(r->subprocess_env, variables[0].name);
     apr_size_t i;
 
     for (i = 0; context && i < sizeof(variables) / sizeof(variables[0]); ++i) {
         const char *value = variables[i].value(context, r->pool);
 
-        if (value) {
+        if (value && is_new) {
+            apr_table_addn(r->subprocess_env, variables[i].name, value);
+        }
+        else if (value) {
             apr_table_setn(r->subprocess_env, variables[i].name, value);
         }
     }

@@ -6,7 +6,12 @@
 
 #include <stdlib.h>
 
+#include <apr_hash.h>
+
 #include "message/h2_cache_digest.h"
+
+/* A longer Cache-Digest is ignored: one of 2000 resources has as many bytes. */
+#define H2_DIGEST_BYTES_MAX 4096
 
 /* Pseudo-fields of a promised request. */
 #define PSEUDO_COUNT 4
@@ -56,6 +61,21 @@ static void add_known(void *baton, apr_uint64_t value, int bits)
     h2_push_diary_add(reader->diary, value, bits);
 }
 
+/* Clients repeat it with each request, which costs them nothing but us its decoding. */
+static int is_new_digest(h2_session *session, const char *text)
+{
+    apr_ssize_t length = APR_HASH_KEY_STRING;
+    unsigned hash = apr_hashfunc_default(text, &length);
+
+    if (length > H2_DIGEST_BYTES_MAX
+        || (hash == session->digest_hash && length == session->digest_length)) {
+        return 0;
+    }
+    session->digest_hash = hash;
+    session->digest_length = length;
+    return 1;
+}
+
 void h2_session_note_digest(h2_session *session, const h2_stream *stream)
 {
     digest_reader reader = {&session->push_diary, 0};
@@ -65,7 +85,7 @@ void h2_session_note_digest(h2_session *session, const h2_stream *stream)
         return;
     }
     text = h2_head_get(stream->head, "cache-digest");
-    if (text) {
+    if (text && is_new_digest(session, text)) {
         h2_cache_digest_read(text, session->push_diary.size, &reader.is_reset, add_known, &reader);
         reset_if_said(&reader);
     }
@@ -131,7 +151,7 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     stream->exchange.in_is_ended = 1;
     ++session->pushed_count;
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);
-    h2_session_enter_waiting(session, stream);
+    h2_session_enter_waiting(session, stream, session->loop->now);
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, H2_ID_FMT "pushes %s %s on stream %d",
                   session->c->id, main->id, h2_head_method(promise->head),
                   h2_head_path(promise->head), stream->id);
@@ -180,17 +200,5 @@ void h2_session_place_pushed(h2_session *session, h2_stream *stream)
     }
     else {
         h2_scheduler_move_below(&session->scheduler, stream, main, rule->weight);
-    }
-}
-
-void h2_session_promise_failed(h2_session *session, int promised_id)
-{
-    h2_stream *stream;
-
-    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        if (stream->id == promised_id && !stream->is_closed) {
-            h2_session_stream_closed(session, stream, NGHTTP2_CANCEL);
-            return;
-        }
     }
 }

@@ -23,7 +23,8 @@ static int begin_request(h2_session *session, int32_t id, const nghttp2_priority
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
         || session->open_count - session->pushed_count >= session->conf->max_session_streams
-        || session->stream_count / 2 >= session->conf->max_session_streams
+        || (session->stream_count - session->pushed_count) / 2
+               >= session->conf->max_session_streams
         || session->is_goaway_final) {
         nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id,
                                   NGHTTP2_REFUSED_STREAM);
@@ -122,7 +123,7 @@ static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
     h2_session_note_digest(session, stream);
-    h2_session_enter_waiting(session, stream);
+    h2_session_enter_waiting(session, stream, session->loop->now);
     session->has_request = 1;
     session->last_progress = session->loop->now;
     if (stream->id > session->last_stream_id) {

@@ -174,9 +174,9 @@ void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *
     session->idle_since = 0;
 }
 
-void h2_session_enter_waiting(h2_session *session, h2_stream *stream)
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now)
 {
-    stream->begun = session->loop->now;
+    stream->begun = now;
     h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
     stream->is_waiting = 1;
     if (stream->is_critical) {
@@ -210,8 +210,7 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     stream->exchange.head = head;
     stream->exchange.in_is_ended = 1;
     h2_session_note_digest(session, stream);
-    h2_session_enter_waiting(session, stream);
-    stream->begun = apr_time_now(); /* the loop has not waited yet */
+    h2_session_enter_waiting(session, stream, apr_time_now()); /* it is in no loop yet */
     return APR_SUCCESS;
 }
 
@@ -313,6 +312,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
 {
     int is_running = stream->exchange.is_running;
 
+    H2_ASSERT(!stream->is_closed);
     stream->is_closed = 1;
     --session->open_count;
     session->pushed_count -= (stream->pushed_on != 0);

@@ -59,6 +59,8 @@ struct h2_session {
     APR_RING_HEAD(h2_session_waiting, h2_stream) waiting; /* for a thread */
     h2_scheduler scheduler;
     h2_push_diary push_diary;
+    unsigned digest_hash;              /* of the client's last Cache-Digest, with its length */
+    apr_ssize_t digest_length;
     int stream_count;                  /* in streams */
     int open_count;                    /* of these: not closed */
     int pushed_count;                  /* of these: opened by us */

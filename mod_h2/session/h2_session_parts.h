@@ -28,17 +28,14 @@ void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
 void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
                              int weight);
 
-/* Its request is complete, and waits for a thread. */
-void h2_session_enter_waiting(h2_session *session, h2_stream *stream);
+/* Its request is complete since now, and waits for a thread. */
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now);
 
 /* The client may have said in its request what it has in its cache. */
 void h2_session_note_digest(h2_session *session, const h2_stream *stream);
 
 /* The head of a pushed response is there: its place in the order of sending. */
 void h2_session_place_pushed(h2_session *session, h2_stream *stream);
-
-/* nghttp2 could not promise it: its stream has never been. */
-void h2_session_promise_failed(h2_session *session, int promised_id);
 
 /* The stream cannot go on, as the session ends or the client is not there any more. */
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream);

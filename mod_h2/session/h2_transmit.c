@@ -75,6 +75,9 @@ static int submit_trailers(h2_stream *stream)
 {
     h2_response *trailers = stream->exchange.out_trailers;
 
+    if (stream->pushed_on) {
+        h2_response_let_copy(trailers);
+    }
     return nghttp2_submit_trailer(stream->session->ngh2, stream->id, trailers->nva,
                                   trailers->nva_count);
 }
@@ -266,10 +269,8 @@ static int on_frame_not_send(nghttp2_session *ngh2, const nghttp2_frame *frame, 
 {
     h2_session *session = user_data;
 
-    if (frame->hd.type == NGHTTP2_PUSH_PROMISE) {
-        h2_session_promise_failed(session, frame->push_promise.promised_stream_id);
-    }
-    else if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
+    /* A stream whose PUSH_PROMISE it is, nghttp2 closes next. */
+    if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
         h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
 
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
@@ -291,17 +292,57 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
-static void submit_interim(h2_session *session, h2_stream *stream)
+/* Bytes of the final head and of the trailers, as far as they are still to be sent. They
+ * point into the request's pool, so none of them may stay behind in nghttp2's queue. */
+static apr_size_t bytes_of_heads(const h2_stream *stream)
+{
+    const h2_exchange *exchange = &stream->exchange;
+    apr_size_t bytes = 0;
+
+    if (exchange->out_response && !stream->is_head_submitted) {
+        bytes += exchange->out_response->bytes;
+    }
+    if (exchange->out_trailers) {
+        bytes += exchange->out_trailers->bytes;
+    }
+    return bytes;
+}
+
+static int has_room_for(const h2_session *session, apr_size_t bytes)
+{
+    return bytes + H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES <= room_of(session);
+}
+
+/* Is there room for what the stream sends next? There is in an empty buffer. */
+static int has_room_for_heads(const h2_session *session, const h2_stream *stream)
+{
+    const h2_response *interim = stream->exchange.out_interim;
+
+    return has_room_for(session, interim ? interim->bytes : bytes_of_heads(stream));
+}
+
+/* At least the first of them, and as many more as there is room for beside the final
+ * head. Returns 0 if some are left. */
+static int submit_interim(h2_session *session, h2_stream *stream)
 {
     h2_exchange *exchange = &stream->exchange;
+    apr_size_t bytes = bytes_of_heads(stream);
+    int is_first = 1;
 
     while (exchange->out_interim) {
         h2_response *interim = exchange->out_interim;
 
+        bytes += interim->bytes;
+        if (!is_first && !has_room_for(session, bytes)) {
+            return 0;
+        }
+        is_first = 0;
         exchange->out_interim = interim->next;
         nghttp2_submit_headers(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NULL,
                                interim->nva, interim->nva_count, NULL);
+        h2_exchange_wake(exchange); /* who makes many of them waits */
     }
+    return is_first || has_room_for(session, bytes);
 }
 
 /* The head goes to nghttp2 when it is the stream's turn, so that heads and data
@@ -314,6 +355,10 @@ static void submit_head(h2_session *session, h2_stream *stream)
                    && !exchange->out_trailers && !h2_stream_has_data(stream);
     nghttp2_data_provider provider;
 
+    if (stream->pushed_on) {
+        /* nghttp2 holds it back while the client allows no more streams of ours. */
+        h2_response_let_copy(response);
+    }
     provider.source.ptr = stream;
     provider.read_callback = on_read;
     stream->is_head_submitted = 1;
@@ -328,26 +373,6 @@ static int has_window(const h2_session *session, const h2_stream *stream)
 {
     return nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0
            && nghttp2_session_get_remote_window_size(session->ngh2) > 0;
-}
-
-/* Is there room for the heads that the stream is about to submit? They point into
- * the request's pool, so none of them may stay behind in nghttp2's queue. */
-static int has_room_for_heads(h2_session *session, const h2_stream *stream)
-{
-    const h2_exchange *exchange = &stream->exchange;
-    const h2_response *response;
-    apr_size_t bytes = 0;
-
-    for (response = exchange->out_interim; response; response = response->next) {
-        bytes += response->bytes;
-    }
-    if (exchange->out_response && !stream->is_head_submitted) {
-        bytes += exchange->out_response->bytes;
-    }
-    if (exchange->out_trailers) {
-        bytes += exchange->out_trailers->bytes;
-    }
-    return bytes + H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES <= room_of(session);
 }
 
 /* nghttp2 sends no DATA at all while a window is shut, not even an empty frame that
@@ -365,6 +390,24 @@ static void end_without_window(h2_session *session, h2_stream *stream)
     stream->is_end_submitted = 1;
     nghttp2_submit_trailer(session->ngh2, stream->id, trailers ? trailers->nva : NULL,
                            trailers ? trailers->nva_count : 0);
+}
+
+/* What stands after the interim responses, but for the data, which nghttp2 asks for. */
+static void submit_final(h2_session *session, h2_stream *stream)
+{
+    const h2_exchange *exchange = &stream->exchange;
+
+    if (exchange->out_response && !stream->is_head_submitted) {
+        submit_head(session, stream);
+    }
+    else if (exchange->out_is_failed && (!exchange->out_response || !has_window(session, stream))) {
+        /* Nothing of it is out, or nothing more will be: it waits for no window. */
+        reset_stream(session, stream, exchange->needs_http_1_1 ? NGHTTP2_HTTP_1_1_REQUIRED
+                                                               : NGHTTP2_INTERNAL_ERROR);
+    }
+    else {
+        end_without_window(session, stream);
+    }
 }
 
 /* Has it more to send, and may it? */
@@ -389,21 +432,11 @@ static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
 /* One stream's turn. */
 static int send_turn(h2_session *session, h2_stream *stream)
 {
-    h2_exchange *exchange = &stream->exchange;
     apr_size_t used = session->pack_used;
     int rv;
 
-    submit_interim(session, stream);
-    if (exchange->out_response && !stream->is_head_submitted) {
-        submit_head(session, stream);
-    }
-    else if (exchange->out_is_failed && (!exchange->out_response || !has_window(session, stream))) {
-        /* Nothing of it is out, or nothing more will be: it waits for no window. */
-        reset_stream(session, stream, exchange->needs_http_1_1 ? NGHTTP2_HTTP_1_1_REQUIRED
-                                                               : NGHTTP2_INTERNAL_ERROR);
-    }
-    else {
-        end_without_window(session, stream);
+    if (submit_interim(session, stream)) {
+        submit_final(session, stream);
     }
     session->turn = stream;
     session->turn_begun = used;

@@ -1,7 +1,7 @@
 /*
  * One exchange of messages as the session sees it: how far it has come, and the
- * lists it is in. Owned by its session, created with the request's HEADERS and
- * freed when nghttp2 has closed it and its request has been ended.
+ * lists it is in. Owned by its session, created with the request's HEADERS, or when it is
+ * promised, and freed when nghttp2 has closed it and its request has been ended.
  *
  * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on,
  * head, begun): the runner reads that, too. state is stored by h2_stream_advance() alone.

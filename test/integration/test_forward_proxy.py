@@ -62,6 +62,10 @@ def test_requests_for_the_proxy_itself_are_answered_by_it(server, transport):
     assert stream.complete and "quick brown fox" in stream.text
 
 
+def test_options_of_the_server_is_answered(server, transport):
+    assert open_client(server, transport).fetch("OPTIONS", "*").status == 200
+
+
 @pytest.mark.parametrize("port", ["closed", "off"])
 def test_nothing_is_passed_on_unless_both_are_on(server, servers, port):
     stream = ask_for(open_client(server, "clear", port=port), servers, "/size/10")

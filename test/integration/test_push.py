@@ -2,6 +2,7 @@
 """Server push: what is pushed, to whom, once, and that it runs like any other request."""
 
 import hashlib
+import socket
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -60,6 +61,10 @@ def _location(name, fields):
 
 
 CONFIG = SITE + "".join(_location(n, f) for n, f in LINKS.items()) + """
+<Location /links/asked/>
+    SetHandler h2test
+    Header set Link "expr=%{req:X-Link}"
+</Location>
 <Location /links/off/>
     H2Push off
 </Location>
@@ -88,6 +93,18 @@ CONFIG = SITE + "".join(_location(n, f) for n, f in LINKS.items()) + """
     ServerName never.test
     Protocols h2 http/1.1
     H2Push off
+    {tls}
+</VirtualHost>
+<VirtualHost *:{port_tls}>
+    ServerName narrow.test
+    Protocols h2 http/1.1
+    H2MaxHeaderBlockLen 1500
+    {tls}
+</VirtualHost>
+<VirtualHost *:{port_tls}>
+    ServerName renamed.test
+    Protocols h2 http/1.1
+    RequestHeader set Host internal.test
     {tls}
 </VirtualHost>
 <VirtualHost *:{port_tls}>
@@ -313,6 +330,47 @@ def test_the_push_policy_of_the_client_holds(client, policy, pushed, method):
     stream = client.streams[1]
     expected = policy.split(";")[0].lower()
     assert stream.headers.get("push-policy") == (None if policy == "unheard-of" else expected)
+
+
+def test_a_promise_names_the_authority_that_the_client_knows(server):
+    client = open_client(server, sni="renamed.test")
+    assert pushed_with(client, "/links/plain/write?n=10") == ONE
+    assert dict(client.pushed[0].promise)[":authority"] == "renamed.test"
+
+
+def test_a_promise_that_is_too_large_is_left_out(server):
+    client = open_client(server, sni="narrow.test")
+    assert pushed_with(client, "/links/plain/write?n=10", [("cookie", "x" * 2000)]) == []
+    for _ in range(5):
+        assert client.get("/files/1.bin").complete
+        assert open_client(server, sni="narrow.test").get("/files/1.bin").complete
+    assert pushed_with(client, "/links/query/write?n=10") == ["/text.txt?a=b"]
+
+
+@pytest.fixture
+def held_back(server, counter):
+    """A client that allows one pushed stream when two are promised, whose responses are there."""
+    links = ", ".join("</h2test/gate?n=1000&i=%d&gate=%s&tag=%s>; rel=preload" % (
+        i, counter.gate(), counter) for i in (1, 2))
+    client = open_client(server, "clear")
+    client.get("/links/asked/write?n=10", [("x-link", links)])
+    client.wait_for(lambda: len(client.pushed) == 2, "the promises")
+    client.send_settings({MAX_CONCURRENT_STREAMS: 1})
+    client.ping()
+    counter.open()
+    return client
+
+
+def test_pushed_responses_wait_until_the_client_allows_them(held_back):
+    held_back.wait(*held_back.pushed)
+    assert all(s.complete and s.body == pattern(1000) for s in held_back.pushed)
+    frames = [f.stream_id for f in held_back.received() if f.stream_id in (2, 4)]
+    assert frames == sorted(frames, key=frames.index), "one after the other"
+
+
+def test_a_client_may_leave_while_pushed_responses_wait(held_back):
+    held_back.wire.sock.shutdown(socket.SHUT_WR)
+    held_back.wait_closed()
 
 
 def test_after_an_upgrade_the_first_response_pushes(server):

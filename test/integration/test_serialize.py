@@ -50,6 +50,11 @@ CASES = {
     "post-unread": ("POST", "/text.txt", [], {"body": b"nobody reads it"}),
     "post-continue": ("POST", "/cgi/cat", [("expect", "100-continue")], {"body": b"a body"}),
     "post-proxy": ("POST", "/proxy/echo", [], {"body": pattern(100000)}),
+    "limited": ("POST", "/h2test/limited/read", [("x-long", "x" * 150)], {"body": b"x" * 900}),
+    "limited-no-body": ("GET", "/h2test/limited/read",
+                        [("x-long", "x" * 150), ("x-more", "x" * 150)]),
+    "over-limit": ("POST", "/h2test/limited/read", [], {"body": b"x" * 1100}),
+    "post-redirected": ("POST", "/cgi/redirect", [], {"body": b"a body"}),
     "post-long-field": ("POST", "/cgi/cat", [("x-long", "x" * 400)], {"body": b"a body"}),
 }
 

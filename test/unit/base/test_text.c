@@ -1,0 +1,79 @@
+/* base/h2_text.c: control characters in text, and numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/h2_text.h"
+
+#define LENGTH_MAX 40
+
+static int is_control(int octet)
+{
+    return octet < 0x20 || octet == 0x7f;
+}
+
+/* Each octet at each place of texts of each length, between the most different others. */
+static void each_control_is_found_wherever_it_is(void **state)
+{
+    static const unsigned char fillers[] = {' ', 'a', 0x7e, 0x80, 0x9f, 0xa0, 0xff};
+    size_t length, place, i;
+    int octet;
+
+    (void)state;
+    for (length = 1; length < LENGTH_MAX; ++length) {
+        for (place = 0; place < length; ++place) {
+            for (i = 0; i < sizeof(fillers); ++i) {
+                char text[LENGTH_MAX];
+
+                memset(text, fillers[i], sizeof(text));
+                for (octet = 0; octet < 256; ++octet) {
+                    text[place] = (char)octet;
+                    assert_int_equal(h2_text_has_control(text, length), is_control(octet));
+                }
+            }
+        }
+    }
+}
+
+static void what_stands_behind_the_text_is_not_looked_at(void **state)
+{
+    (void)state;
+    assert_false(h2_text_has_control("\n", 0));
+    assert_false(h2_text_has_control("abc\n", 3));
+    assert_false(h2_text_has_control("abcdefgh\n", 8));
+    assert_true(h2_text_has_control("abcdefgh\n", 9));
+}
+
+static void numbers_are_decimal(void **state)
+{
+    static const struct {
+        apr_uint64_t number;
+        const char *text;
+    } cases[] = {
+        {0, "0"}, {9, "9"}, {10, "10"}, {4294967296, "4294967296"},
+        {18446744073709551615u, "18446744073709551615"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+        char text[H2_TEXT_NUMBER_BYTES + 1];
+
+        text[H2_TEXT_NUMBER_BYTES] = '\0';
+        assert_string_equal(h2_text_number(text + H2_TEXT_NUMBER_BYTES, cases[i].number),
+                            cases[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_control_is_found_wherever_it_is),
+        cmocka_unit_test(what_stands_behind_the_text_is_not_looked_at),
+        cmocka_unit_test(numbers_are_decimal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

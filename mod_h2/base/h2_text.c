@@ -15,18 +15,43 @@ static apr_uint64_t controls_in(apr_uint64_t word)
     return (((word - EACH(0x20)) & ~word) | ((del - EACH(0x01)) & ~del)) & EACH(0x80);
 }
 
-int h2_text_has_control(const char *text, apr_size_t length)
+static apr_uint64_t word_at(const char *text)
 {
-    apr_uint64_t word, found = 0;
+    apr_uint64_t word;
 
-    for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
-        memcpy(&word, text, sizeof(word));
-        found |= controls_in(word);
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+/* Fewer than eight octets: two halves that may overlap, or one after another. */
+static apr_uint64_t short_word(const char *text, apr_size_t length)
+{
+    apr_uint64_t word = EACH('a');
+    apr_uint32_t first, last;
+
+    if (length >= sizeof(first)) {
+        memcpy(&first, text, sizeof(first));
+        memcpy(&last, text + length - sizeof(last), sizeof(last));
+        return ((apr_uint64_t)first << 32) | last;
     }
-    for (word = EACH('a'); length; ++text, --length) {
+    for (; length; ++text, --length) {
         word = (word << 8) | (unsigned char)*text;
     }
-    return (found | controls_in(word)) != 0;
+    return word;
+}
+
+int h2_text_has_control(const char *text, apr_size_t length)
+{
+    const char *last = text + length - sizeof(apr_uint64_t);
+    apr_uint64_t found = 0;
+
+    if (length < sizeof(apr_uint64_t)) {
+        return controls_in(short_word(text, length)) != 0;
+    }
+    for (; text < last; text += sizeof(apr_uint64_t)) {
+        found |= controls_in(word_at(text));
+    }
+    return (found | controls_in(word_at(last))) != 0;
 }
 
 char *h2_text_number(char *end, apr_uint64_t number)

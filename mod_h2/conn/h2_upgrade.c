@@ -76,7 +76,7 @@ static apr_status_t free_head(void *data)
 {
     h2_upgrade *upgrade = data;
 
-    h2_head_destroy(upgrade->head);
+    h2_head_destroy(upgrade->head, NULL);
     return APR_SUCCESS;
 }
 
@@ -85,7 +85,7 @@ h2_upgrade *h2_upgrade_create(request_rec *r, apr_pool_t *pool, const char *sche
     const apr_array_header_t *list = apr_table_elts(r->headers_in);
     const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
     h2_upgrade *upgrade = apr_pcalloc(pool, sizeof(*upgrade));
-    h2_head *head = h2_head_create();
+    h2_head *head = h2_head_create(NULL);
     apr_status_t rv;
     int i;
 
@@ -111,7 +111,7 @@ h2_upgrade *h2_upgrade_create(request_rec *r, apr_pool_t *pool, const char *sche
         rv = add(head, ":authority", apr_table_get(r->headers_in, "Host"));
     }
     if (rv != APR_SUCCESS) {
-        h2_head_destroy(head);
+        h2_head_destroy(head, NULL);
         return NULL;
     }
     upgrade->head = head;

@@ -22,6 +22,12 @@ static apr_int64_t slot_number(apr_time_t when)
     return when / H2_LOOP_SLOT_USEC;
 }
 
+static apr_status_t clear_blocks(void *data)
+{
+    h2_blocks_clear(data);
+    return APR_SUCCESS;
+}
+
 apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
 {
     h2_loop *loop = apr_pcalloc(pool, sizeof(*loop));
@@ -51,6 +57,7 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
     for (i = 0; i < H2_LOOP_SLOTS; ++i) {
         APR_RING_INIT(&loop->slots[i], h2_task, timer_link);
     }
+    apr_pool_cleanup_register(pool, &loop->blocks, clear_blocks, apr_pool_cleanup_null);
     *ploop = loop;
     return APR_SUCCESS;
 }

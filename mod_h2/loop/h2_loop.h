@@ -20,6 +20,7 @@
 #include <apr_thread_mutex.h>
 
 #include "base/h2_base.h"
+#include "base/h2_blocks.h"
 
 /* Slots of the timer wheel and the width of one. A deadline beyond the wheel's
  * 64 s waits in the last slot and is looked at again then. */
@@ -69,6 +70,7 @@ struct h2_loop {
     unsigned is_draining : 1;  /* the child ends: say GOAWAY, finish, close */
     unsigned is_stopping : 1;  /* the child ends now */
     APR_RING_HEAD(h2_tasks, h2_task) tasks; /* that were added and not removed */
+    h2_blocks blocks;          /* for what comes and goes with each request */
     apr_uint32_t id_count;     /* of h2_loop_next_id() */
     apr_time_t now;            /* when the lock was taken last */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */

@@ -49,9 +49,9 @@ struct h2_head {
     char own_arena[H2_HEAD_ARENA_BYTES];
 };
 
-h2_head *h2_head_create(void)
+h2_head *h2_head_create(h2_blocks *blocks)
 {
-    h2_head *head = malloc(sizeof(*head));
+    h2_head *head = h2_blocks_alloc(blocks, sizeof(*head));
 
     if (!head) {
         return NULL;
@@ -65,7 +65,7 @@ h2_head *h2_head_create(void)
     return head;
 }
 
-void h2_head_destroy(h2_head *head)
+void h2_head_destroy(h2_head *head, h2_blocks *blocks)
 {
     if (head) {
         if (head->arena != head->own_arena) {
@@ -74,7 +74,7 @@ void h2_head_destroy(h2_head *head)
         if (head->fields != head->own_fields) {
             free(head->fields);
         }
-        free(head);
+        h2_blocks_free(blocks, head);
     }
 }
 

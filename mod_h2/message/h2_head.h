@@ -10,6 +10,7 @@
 #define H2_HEAD_H
 
 #include "base/h2_base.h"
+#include "base/h2_blocks.h"
 
 /* What a field costs beside its octets, RFC 9113, 6.5.2 (and in our memory). */
 #define H2_FIELD_OVERHEAD_BYTES 32
@@ -22,9 +23,11 @@ typedef struct h2_field {
     const char *value;
 } h2_field;
 
-/* Gives a new head; NULL without memory. */
-h2_head *h2_head_create(void);
-void h2_head_destroy(h2_head *head);
+/* Gives a new head; NULL without memory. blocks: the loop's, for its holder; else NULL. */
+h2_head *h2_head_create(h2_blocks *blocks);
+
+/* Frees a head, or NULL. blocks: likewise, whatever it was created with. */
+void h2_head_destroy(h2_head *head, h2_blocks *blocks);
 
 /* Appends a field; blanks at both ends of the value are stripped. Borrows the
  * bytes. APR_ENOSPC: the list is beyond limit_bytes, counted as RFC 9113, 6.5.2

@@ -139,6 +139,14 @@ static conn_rec *make_secondary(h2_context *context, conn_rec *master, long id)
     return c;
 }
 
+/* One that h2_context_end() cleans up, and not the pool. */
+static void init_brigade(apr_bucket_brigade *bb, const h2_context *context)
+{
+    bb->p = context->pool;
+    bb->bucket_alloc = context->bucket_alloc;
+    APR_RING_INIT(&bb->list, apr_bucket, link);
+}
+
 h2_context *h2_context_create(h2_session *session, h2_stream *stream)
 {
     h2_loop *loop = session->loop;
@@ -156,13 +164,14 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->stream_timeout = session->timeout;
     context->is_buffering = 1;
     context->announced_bytes = -2;
-    context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes;
+    context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes
+                           && !stream->exchange.in_trailers;
     context->may_push = !stream->pushed_on && h2_session_may_push(session);
     context->habit = h2_habits_of(stream);
     stream->exchange.context = context;
     context->c = make_secondary(context, session->c, h2_loop_next_id(loop));
-    context->staged = apr_brigade_create(context->pool, context->bucket_alloc);
-    context->pinned = apr_brigade_create(context->pool, context->bucket_alloc);
+    init_brigade(&context->staged, context);
+    init_brigade(&context->pinned, context);
     return context;
 }
 
@@ -188,10 +197,10 @@ void h2_context_end(h2_context *context, const h2_worker *worker)
         add_bytes_out(c, (apr_off_t)context->stream->out_bytes);
     }
     for (; context->promises; context->promises = context->promises->next) {
-        h2_head_destroy(context->promises->head); /* nothing was published after them */
+        h2_head_destroy(context->promises->head, NULL); /* nothing was published after them */
     }
-    apr_brigade_cleanup(context->staged);
-    apr_brigade_cleanup(context->pinned);
+    apr_brigade_cleanup(&context->staged);
+    apr_brigade_cleanup(&context->pinned);
     if (context->end_of_request) {
         apr_bucket_destroy(context->end_of_request); /* logs it */
     }

@@ -36,7 +36,7 @@ struct h2_context {
     h2_exchange *exchange;
     conn_rec *c;                    /* the secondary connection */
     apr_uint32_t habit;             /* where h2_habits remembers this request */
-    unsigned has_no_body : 1;       /* the request ended with its head */
+    unsigned has_no_body : 1;       /* the request ended with its head, without trailers */
     unsigned may_push : 1;          /* the client takes pushed responses with this one */
 
     /* The runner; after the request the holder, then who ends it. */
@@ -59,9 +59,9 @@ struct h2_context {
     apr_off_t announced_bytes;      /* the handler's Content-Length; -1: none, -2: not seen */
     apr_off_t body_bytes;           /* of the response's body, so far */
     apr_bucket_brigade *behind;     /* H2_LENGTH's, while it passes what came before */
-    apr_bucket_brigade *staged;     /* output that is not yet in the exchange */
+    apr_bucket_brigade staged;      /* output that is not yet in the exchange */
     apr_size_t staged_bytes;        /* of these, those in memory */
-    apr_bucket_brigade *pinned;     /* buckets to whose bytes the exchange points */
+    apr_bucket_brigade pinned;      /* buckets to whose bytes the exchange points */
     h2_chunks last_chunks;          /* made of what was staged at the end */
     apr_bucket *end_of_request;     /* its destruction logs and ends the request */
     unsigned is_published : 1;      /* the final head is in the exchange */

@@ -2,6 +2,7 @@
 
 #include "request/h2_context.h"
 
+static ap_filter_rec_t *header_filter; /* httpd's own */
 static ap_filter_rec_t *body_filter;
 static ap_filter_rec_t *in_filter;
 static ap_filter_rec_t *length_filter;
@@ -20,6 +21,11 @@ void h2_filters_register(void)
     out_filter = ap_register_output_filter("H2_OUT", h2_filter_out, NULL, AP_FTYPE_NETWORK);
 }
 
+void h2_filters_find(void)
+{
+    header_filter = ap_get_output_filter_handle("HTTP_HEADER");
+}
+
 void h2_filters_add_connection(conn_rec *c)
 {
     h2_context *context = h2_context_of(c);
@@ -28,11 +34,24 @@ void h2_filters_add_connection(conn_rec *c)
     ap_add_output_filter_handle(out_filter, context, NULL, c);
 }
 
+/* httpd's HTTP_HEADER, which is among the first. */
+static void remove_header_filter(request_rec *r)
+{
+    ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->frec == header_filter) {
+            ap_remove_output_filter(f);
+            return;
+        }
+    }
+}
+
 void h2_filters_add_response(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
-    ap_remove_output_filter_byhandle(r->output_filters, "HTTP_HEADER");
+    remove_header_filter(r);
     ap_add_output_filter_handle(response_filter, context, r, r->connection);
 }
 
@@ -40,7 +59,6 @@ void h2_filters_add_body(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
-    ap_remove_input_filter_byhandle(r->input_filters, "HTTP_IN");
     ap_add_input_filter_handle(body_filter, context, r, r->connection);
 }
 

@@ -19,6 +19,9 @@
 /* At the start of httpd. */
 void h2_filters_register(void);
 
+/* When all modules have registered theirs: finds those of httpd that ours replace. */
+void h2_filters_find(void);
+
 /* The runner: puts the filters on a secondary connection of ours. */
 void h2_filters_add_connection(conn_rec *c);
 

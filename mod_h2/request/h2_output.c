@@ -167,7 +167,7 @@ apr_status_t h2_output_stage(h2_context *context, apr_bucket *b)
         return rv;
     }
     APR_BUCKET_REMOVE(b);
-    APR_BRIGADE_INSERT_TAIL(context->staged, b);
+    APR_BRIGADE_INSERT_TAIL(&context->staged, b);
     return (context->staged_bytes > context->staged_max) ? h2_output_publish(context)
                                                          : APR_SUCCESS;
 }
@@ -205,8 +205,8 @@ static void append_memory(apr_pool_t *pool, h2_chunks *chunks, const char *data,
 static apr_status_t make_chunks(h2_context *context, h2_chunks *chunks, int is_running)
 {
     h2_chunks_init(chunks);
-    while (!APR_BRIGADE_EMPTY(context->staged)) {
-        apr_bucket *b = APR_BRIGADE_FIRST(context->staged);
+    while (!APR_BRIGADE_EMPTY(&context->staged)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(&context->staged);
         const char *data;
         apr_size_t length;
         apr_status_t rv = APR_SUCCESS;
@@ -234,7 +234,7 @@ static apr_status_t make_chunks(h2_context *context, h2_chunks *chunks, int is_r
         }
         APR_BUCKET_REMOVE(b);
         if (is_pinned) {
-            APR_BRIGADE_INSERT_TAIL(context->pinned, b);
+            APR_BRIGADE_INSERT_TAIL(&context->pinned, b);
         }
         else {
             apr_bucket_destroy(b);

@@ -194,7 +194,7 @@ static h2_head *make_head(const h2_context *context, const char *scheme, const c
     const h2_head *main = context->exchange->head;
     const char *name, *referer;
     const char *method = (policy_of(context, &name) == POLICY_HEAD) ? "HEAD" : "GET";
-    h2_head *head = h2_head_create();
+    h2_head *head = h2_head_create(NULL);
 
     if (!head) {
         return NULL;
@@ -207,7 +207,7 @@ static h2_head *make_head(const h2_context *context, const char *scheme, const c
         || add_field(head, "accept", accept_for(as)) != APR_SUCCESS
         || add_field(head, "referer", referer) != APR_SUCCESS
         || add_inherited(head, main) != APR_SUCCESS) {
-        h2_head_destroy(head);
+        h2_head_destroy(head, NULL);
         return NULL;
     }
     return head;

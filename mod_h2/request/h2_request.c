@@ -150,6 +150,7 @@ static int adapt_read_request(request_rec *r)
         r->connection->keepalive = AP_CONN_CLOSE;
         r->request_time = context->stream->begun;
         r->read_length = 0; /* of the body, so far */
+        ap_remove_input_filter_byhandle(r->input_filters, "HTTP_IN");
         h2_filters_add_body(r);
         mark_body(context, r);
     }
@@ -182,7 +183,9 @@ static int make_request(h2_context *context)
     int status;
 
     ap_run_pre_read_request(r, context->c);
-    h2_filters_add_body(r);
+    if (!context->has_no_body) {
+        h2_filters_add_body(r);
+    }
     r->request_time = context->stream->begun;
     r->the_request = apr_pstrcat(r->pool, h2_head_method(head), " ", target_of(context),
                                  " HTTP/2.0", NULL);
@@ -402,9 +405,10 @@ static void note_late_error(request_rec *r)
     }
 }
 
-static void find_optional_functions(void)
+static void find_what_others_have(void)
 {
     add_bytes_in = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_in);
+    h2_filters_find();
 }
 
 void h2_request_register_hooks(apr_pool_t *pool)
@@ -417,5 +421,5 @@ void h2_request_register_hooks(apr_pool_t *pool)
     ap_hook_fixups(send_early, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_optional_fn_retrieve(find_optional_functions, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_optional_fn_retrieve(find_what_others_have, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -3,6 +3,7 @@
  * head, H2_OUT takes its body and the interim responses.
  */
 #include "base/h2_base.h"
+#include "base/h2_text.h"
 
 #include <http_connection.h>
 #include <http_core.h>
@@ -144,12 +145,27 @@ static void complete_fields(request_rec *r)
     apr_table_unset(r->headers_out, "Transfer-Encoding");
 }
 
+/* Is the text what ap_set_content_length() has made of r->clength? */
+static int is_clength(const request_rec *r, const char *text)
+{
+    char digits[H2_TEXT_NUMBER_BYTES + 1];
+
+    digits[H2_TEXT_NUMBER_BYTES] = '\0';
+    return r->clength >= 0 && !strcmp(text, h2_text_number(digits + H2_TEXT_NUMBER_BYTES,
+                                                           (apr_uint64_t)r->clength));
+}
+
 static void note_announced(h2_context *context, request_rec *r)
 {
     const char *length = apr_table_get(r->headers_out, "Content-Length");
 
-    if (!length || r->header_only || !ap_is_HTTP_SUCCESS(r->status)
-        || !ap_parse_strict_length(&context->announced_bytes, length)) {
+    if (!length || r->header_only || !ap_is_HTTP_SUCCESS(r->status)) {
+        context->announced_bytes = -1;
+    }
+    else if (is_clength(r, length)) {
+        context->announced_bytes = r->clength;
+    }
+    else if (!ap_parse_strict_length(&context->announced_bytes, length)) {
         context->announced_bytes = -1;
     }
 }

@@ -39,26 +39,37 @@ static const char *value_pushed_on(const h2_context *context, apr_pool_t *pool)
                                                    : NULL;
 }
 
-/* "CONNECTION-STREAM": the tag of a stream, whose id is the end of it. */
-static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
+/* Room for a text of so many bytes; gives its end, which is set. */
+static char *end_of_text(apr_pool_t *pool, apr_size_t bytes)
 {
-    char *end, *place;
+    char *end = (char *)apr_palloc(pool, bytes + 1) + bytes;
 
-    if (!context) {
-        return NULL;
-    }
-    end = (char *)apr_palloc(pool, 2 * (H2_TEXT_NUMBER_BYTES + 1)) + 2 * (H2_TEXT_NUMBER_BYTES + 1);
-    *--end = '\0';
-    place = h2_text_number(end, (apr_uint64_t)context->stream->id);
-    *--place = '-';
-    return h2_text_number(place, (apr_uint64_t)context->session->c->id);
+    *end = '\0';
+    return end;
 }
 
 static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
 {
-    const char *tag = value_stream_tag(context, pool);
+    return context ? h2_text_number(end_of_text(pool, H2_TEXT_NUMBER_BYTES),
+                                    (apr_uint64_t)context->stream->id)
+                   : NULL;
+}
 
-    return tag ? strchr(tag, '-') + 1 : NULL;
+/* "CONNECTION-STREAM" */
+static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
+{
+    const h2_session *session;
+    apr_size_t length;
+    char *place;
+
+    if (!context) {
+        return NULL;
+    }
+    session = context->session;
+    length = strlen(session->tag);
+    place = h2_text_number(end_of_text(pool, length + H2_TEXT_NUMBER_BYTES),
+                           (apr_uint64_t)context->stream->id);
+    return memcpy(place - length, session->tag, length);
 }
 
 static const char *value_original_host(const h2_context *context, apr_pool_t *pool)

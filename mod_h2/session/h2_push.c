@@ -124,7 +124,7 @@ static nghttp2_nv *make_list(const h2_head *head, apr_size_t *pcount)
 /* Gives the promised stream, whose head is not yet set; NULL if it cannot be had. */
 static h2_stream *submit(h2_session *session, const h2_stream *main, const h2_head *head)
 {
-    h2_stream *stream = h2_stream_create(session, 0);
+    h2_stream *stream = h2_stream_create(session, 0, h2_session_blocks(session));
     apr_size_t count;
     nghttp2_nv *list = make_list(head, &count);
 
@@ -134,7 +134,7 @@ static h2_stream *submit(h2_session *session, const h2_stream *main, const h2_he
     }
     free(list);
     if (stream && stream->id <= 0) {
-        h2_stream_destroy(stream);
+        h2_stream_destroy(stream, h2_session_blocks(session));
         return NULL;
     }
     return stream;
@@ -171,7 +171,7 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
             stream = submit(session, main, promise->head);
         }
         if (!stream) {
-            h2_head_destroy(promise->head);
+            h2_head_destroy(promise->head, h2_session_blocks(session));
             continue;
         }
         h2_push_diary_add(&session->push_diary, promise->url_hash, 64);

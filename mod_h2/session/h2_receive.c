@@ -30,18 +30,19 @@ static int begin_request(h2_session *session, int32_t id, const nghttp2_priority
                                   NGHTTP2_REFUSED_STREAM);
         return 0;
     }
-    stream = h2_stream_create(session, id);
+    stream = h2_stream_create(session, id, h2_session_blocks(session));
     if (!stream) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    stream->head = h2_head_create();
+    stream->head = h2_head_create(h2_session_blocks(session));
     if (!stream->head) {
-        h2_stream_destroy(stream);
+        h2_stream_destroy(stream, h2_session_blocks(session));
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     h2_session_enter_stream(session, stream, NULL, priority ? priority->weight
                                                             : H2_WEIGHT_DEFAULT);
     nghttp2_session_set_stream_user_data(session->ngh2, id, stream);
+    session->receiving = stream;
     return 0;
 }
 
@@ -50,11 +51,12 @@ static int begin_trailers(h2_session *session, int32_t id)
     h2_stream *stream = stream_of(session->ngh2, id);
 
     if (stream && !stream->trailers) {
-        stream->trailers = h2_head_create();
+        stream->trailers = h2_head_create(h2_session_blocks(session));
         if (!stream->trailers) {
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         }
     }
+    session->receiving = stream;
     return 0;
 }
 
@@ -63,6 +65,7 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
     h2_session *session = user_data;
 
     (void)ngh2;
+    session->receiving = NULL;
     return (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
                ? begin_request(session, frame->hd.stream_id,
                                (frame->hd.flags & NGHTTP2_FLAG_PRIORITY) ? &frame->headers.pri_spec
@@ -73,14 +76,13 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
 static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
-    h2_stream *stream = stream_of(ngh2, frame->hd.stream_id);
+    h2_stream *stream = ((h2_session *)user_data)->receiving;
     nghttp2_vec name_bytes = nghttp2_rcbuf_get_buf(name);
     nghttp2_vec value_bytes = nghttp2_rcbuf_get_buf(value);
     h2_head *head;
     apr_status_t rv;
 
     (void)flags;
-    (void)user_data;
     if (!stream || stream->is_rejected) {
         return 0; /* the block must be decoded all the same */
     }

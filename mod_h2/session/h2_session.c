@@ -48,8 +48,37 @@ const char *h2_session_library_version(void)
     return nghttp2_version(0)->version_str;
 }
 
+h2_blocks *h2_session_blocks(const h2_session *session)
+{
+    return session->is_in_loop ? &session->loop->blocks : NULL;
+}
+
+static void *ngh2_malloc(size_t size, void *user_data)
+{
+    return h2_blocks_alloc(h2_session_blocks(user_data), size);
+}
+
+static void ngh2_free(void *memory, void *user_data)
+{
+    h2_blocks_free(h2_session_blocks(user_data), memory);
+}
+
+static void *ngh2_calloc(size_t count, size_t size, void *user_data)
+{
+    void *memory = h2_blocks_alloc(h2_session_blocks(user_data), count * size);
+
+    return memory ? memset(memory, 0, count * size) : NULL;
+}
+
+static void *ngh2_realloc(void *memory, size_t size, void *user_data)
+{
+    return h2_blocks_realloc(h2_session_blocks(user_data), memory, size);
+}
+
 static apr_status_t create_nghttp2(h2_session *session)
 {
+    nghttp2_mem memory = {session, ngh2_malloc, ngh2_free, ngh2_calloc, ngh2_realloc};
+
     if (nghttp2_option_new(&session->options) != 0) {
         return APR_ENOMEM;
     }
@@ -61,7 +90,8 @@ static apr_status_t create_nghttp2(h2_session *session)
         nghttp2_option_set_max_send_header_block_length(
             session->options, (size_t)session->conf->max_header_block_bytes);
     }
-    if (nghttp2_session_server_new2(&session->ngh2, callbacks, session, session->options)
+    if (nghttp2_session_server_new3(&session->ngh2, callbacks, session, session->options,
+                                    &memory)
         != 0) {
         return APR_ENOMEM;
     }
@@ -128,7 +158,7 @@ void h2_session_destroy(h2_session *session)
         if (stream->node.parent) {
             h2_scheduler_leave(&session->scheduler, stream);
         }
-        h2_stream_destroy(stream);
+        h2_stream_destroy(stream, h2_session_blocks(session));
     }
     h2_push_diary_clear(&session->push_diary);
     h2_io_destroy(&session->io);
@@ -190,16 +220,16 @@ void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t
 apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settings,
                                 apr_size_t length, h2_head *head, int is_head_request)
 {
-    h2_stream *stream = h2_stream_create(session, 1);
+    h2_stream *stream = h2_stream_create(session, 1, h2_session_blocks(session));
 
     if (!stream) {
-        h2_head_destroy(head);
+        h2_head_destroy(head, h2_session_blocks(session));
         return APR_ENOMEM;
     }
     stream->head = head;
     if (nghttp2_session_upgrade2(session->ngh2, settings, length, is_head_request, NULL)
         != 0) {
-        h2_stream_destroy(stream);
+        h2_stream_destroy(stream, h2_session_blocks(session));
         return APR_EINVAL;
     }
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
@@ -317,6 +347,9 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     --session->open_count;
     session->pushed_count -= (stream->pushed_on != 0);
     leave_waiting(stream);
+    if (session->receiving == stream) {
+        session->receiving = NULL;
+    }
     if (session->turn == stream) {
         session->turn = NULL;
         if (stream->is_sending) { /* its last turn is paid for, too */
@@ -367,7 +400,7 @@ void h2_session_release(h2_session *session, h2_stream *stream)
 {
     h2_loop_assert_held(session->loop);
     --session->ending_count;
-    h2_stream_destroy(stream);
+    h2_stream_destroy(stream, h2_session_blocks(session));
 }
 
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream)

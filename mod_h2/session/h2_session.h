@@ -48,6 +48,7 @@ struct h2_session {
     apr_interval_time_t timeout;       /* Timeout of the vhost */
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
     int running_max;                   /* its share: threads that its requests may hold */
+    char tag[24];                      /* "ID-", before the ids of its streams, once it is in a loop */
 
     h2_task task;
     h2_io io;
@@ -73,6 +74,7 @@ struct h2_session {
     int error_count;                   /* streams that we have reset for what counts as an error */
     apr_size_t widened_bytes;          /* of all streams' windows, beyond H2WindowSize */
 
+    h2_stream *receiving;              /* whose field block is being decoded, NULL: nobody's */
     h2_stream *turn;                   /* who may give data to nghttp2 */
     int turn_frames;                   /* how many frames of it still */
     apr_size_t turn_begun;             /* pack_used when its turn began */
@@ -84,6 +86,7 @@ struct h2_session {
     apr_time_t stall_check_at;         /* when to look at stalled streams; 0: there are none */
     apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
     apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
+    unsigned is_in_loop : 1;           /* nobody but the holder uses it any more */
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned is_settings_sent : 1;     /* ours are packed */

@@ -12,6 +12,10 @@
 void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
 void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
+/* Memory for what comes and goes with a request. NULL while the session is in no loop yet,
+ * as it may not touch that then. */
+h2_blocks *h2_session_blocks(const h2_session *session);
+
 /* nghttp2 has closed the stream: takes it out of all lists but the session's. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
 

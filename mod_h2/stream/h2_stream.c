@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
-h2_stream *h2_stream_create(struct h2_session *session, int id)
+h2_stream *h2_stream_create(struct h2_session *session, int id, h2_blocks *blocks)
 {
-    h2_stream *stream = calloc(1, sizeof(*stream));
+    h2_stream *stream = h2_blocks_alloc(blocks, sizeof(*stream));
 
     if (stream) {
+        memset(stream, 0, sizeof(*stream));
         stream->session = session;
         stream->id = id;
         stream->state = H2_STREAM_HEAD;
@@ -15,13 +16,13 @@ h2_stream *h2_stream_create(struct h2_session *session, int id)
     return stream;
 }
 
-void h2_stream_destroy(h2_stream *stream)
+void h2_stream_destroy(h2_stream *stream, h2_blocks *blocks)
 {
     H2_ASSERT(!stream->is_waiting && !stream->is_sending && !stream->exchange.is_running);
     h2_exchange_clear(&stream->exchange);
-    h2_head_destroy(stream->head);
-    h2_head_destroy(stream->trailers);
-    free(stream);
+    h2_head_destroy(stream->head, blocks);
+    h2_head_destroy(stream->trailers, blocks);
+    h2_blocks_free(blocks, stream);
 }
 
 int h2_stream_state_after(h2_stream_state state, h2_stream_event event)

@@ -69,11 +69,11 @@ struct h2_stream {
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */
 };
 
-/* Gives a stream; NULL without memory. */
-h2_stream *h2_stream_create(struct h2_session *session, int id);
+/* Gives a stream; NULL without memory. blocks: the loop's, for its holder; else NULL. */
+h2_stream *h2_stream_create(struct h2_session *session, int id, h2_blocks *blocks);
 
-/* Frees it and its heads; it must be in no list. */
-void h2_stream_destroy(h2_stream *stream);
+/* Frees it and its heads; it must be in no list. blocks: likewise. */
+void h2_stream_destroy(h2_stream *stream, h2_blocks *blocks);
 
 /* The state that follows; -1 where the event is not allowed. Pure. */
 int h2_stream_state_after(h2_stream_state state, h2_stream_event event);

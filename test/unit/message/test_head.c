@@ -22,14 +22,14 @@ static int setup(void **state)
 {
     (void)state;
     apr_pool_create(&pool, NULL);
-    head = h2_head_create();
+    head = h2_head_create(NULL);
     return head ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    h2_head_destroy(head);
+    h2_head_destroy(head, NULL);
     apr_pool_destroy(pool);
     return 0;
 }
@@ -381,7 +381,7 @@ static void what_the_table_had_before_stays(void **state)
 static void no_head_can_be_destroyed_as_well(void **state)
 {
     (void)state;
-    h2_head_destroy(NULL);
+    h2_head_destroy(NULL, NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -43,14 +43,14 @@ static void add(h2_head *head, const char *name, const char *value)
 
 static apr_uint32_t place_of(const char *authority, const char *method, const char *path)
 {
-    h2_head *head = h2_head_create();
+    h2_head *head = h2_head_create(NULL);
     apr_uint32_t place;
 
     add(head, ":authority", authority);
     add(head, ":method", method);
     add(head, ":path", path);
     place = h2_habits_place(head);
-    h2_head_destroy(head);
+    h2_head_destroy(head, NULL);
     return place;
 }
 

@@ -17,14 +17,14 @@ static h2_response response;
 static int setup(void **state)
 {
     (void)state;
-    stream = h2_stream_create(NULL, 3);
+    stream = h2_stream_create(NULL, 3, NULL);
     return stream ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    h2_stream_destroy(stream);
+    h2_stream_destroy(stream, NULL);
     return 0;
 }
 
@@ -128,13 +128,13 @@ static void a_stream_that_is_in_a_list_or_runs_is_not_destroyed(void **state)
     (void)state;
 #ifdef H2_DEBUG
     stream->is_waiting = 1;
-    expect_assert_failure(h2_stream_destroy(stream));
+    expect_assert_failure(h2_stream_destroy(stream, NULL));
     stream->is_waiting = 0;
     stream->is_sending = 1;
-    expect_assert_failure(h2_stream_destroy(stream));
+    expect_assert_failure(h2_stream_destroy(stream, NULL));
     stream->is_sending = 0;
     stream->exchange.is_running = 1;
-    expect_assert_failure(h2_stream_destroy(stream));
+    expect_assert_failure(h2_stream_destroy(stream, NULL));
     stream->exchange.is_running = 0;
 #else
     skip();
@@ -144,8 +144,8 @@ static void a_stream_that_is_in_a_list_or_runs_is_not_destroyed(void **state)
 static void its_heads_and_its_chunks_are_freed_with_it(void **state)
 {
     (void)state;
-    stream->head = h2_head_create();
-    stream->trailers = h2_head_create();
+    stream->head = h2_head_create(NULL);
+    stream->trailers = h2_head_create(NULL);
     h2_chunks_add_copy(&stream->exchange.in, "abc", 3);
     h2_chunks_add_copy(&stream->exchange.out, "abc", 3);
     /* LeakSanitizer says whether that is so. */

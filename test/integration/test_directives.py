@@ -144,6 +144,14 @@ H2OutputBuffering off
     H2MaxDataFrameLen 0
     {tls}
 </VirtualHost>
+<VirtualHost *:{port_tls}>
+    ServerName md.test
+    Protocols h2 http/1.1
+    H2TLSWarmUpSize 100000
+    H2TLSCoolDownSecs 0
+    H2MaxDataFrameLen 0
+    {tls}
+</VirtualHost>
 <VirtualHost *:{port_clear}>
     ServerName a.test
     Protocols h2c http/1.1
@@ -438,6 +446,13 @@ def test_tls_records_are_small_again_after_a_pause(effects):
     assert len(warm) < 65537 / 4000
     time.sleep(1.3)
     assert max(split(records_of(client, "/files/65537.bin"), 60000)[0]) <= SMALL_RECORD
+
+
+def test_without_cool_down_tls_records_stay_large(effects):
+    client = download(effects, "md.test")
+    records_of(client, "/files/1048576.bin")
+    time.sleep(1.3)
+    assert len(records_of(client, "/files/65537.bin")) < 65537 / 4000
 
 
 def test_the_start_up_line_is_the_one_that_log_tools_know(httpd):

@@ -32,6 +32,7 @@ Alias /ciphers/ "{docroot}/"
     ("client-order.test", ""),
     ("h1.test", 'SSLVerifyClient require\n    SSLCACertificateFile "{certs}/cert.pem"'),
     ("h2only.test", "SSLCipherSuite ECDHE-RSA-AES256-GCM-SHA384"),
+    ("old-tls.test", "SSLProtocol TLSv1.2"),
 ))
 
 
@@ -81,7 +82,7 @@ def test_a_vhost_with_the_same_tls_is_served_on_the_same_connection(tls, version
     assert r.complete and "server=client-order.test" in r.text
 
 
-@pytest.mark.parametrize("host", ["h1.test", "h2only.test"])
+@pytest.mark.parametrize("host", ["h1.test", "h2only.test", "old-tls.test"])
 def test_a_vhost_with_other_tls_is_a_misdirected_request(tls, version, host):
     client = connect(tls, version)
     r = client.fetch("GET", "/text.txt", authority=host)

@@ -54,7 +54,17 @@ static const number_rule max_header_block_len = {H2_CONFIG_MAX_HEADER_BLOCK, 0, 
                                                  0};
 static const number_rule max_stream_errors = {H2_CONFIG_MAX_STREAM_ERRORS, 0, APR_INT32_MAX, 1, 0};
 
-/* What a directive with on or off as argument sets in a server. */
+/* What a directive with on or off as argument sets in a server or in a directory. */
+typedef struct flag_rule {
+    h2_config_field field;
+    apr_size_t dir_offset; /* of an int in h2_dir_conf */
+} flag_rule;
+
+static const flag_rule upgrade = {H2_CONFIG_UPGRADE, APR_OFFSETOF(h2_dir_conf, upgrade)};
+static const flag_rule output_buffering = {H2_CONFIG_OUTPUT_BUFFERING,
+                                           APR_OFFSETOF(h2_dir_conf, output_buffering)};
+
+/* What one sets in a server. */
 static const h2_config_field direct_field = H2_CONFIG_DIRECT;
 static const h2_config_field modern_tls_only_field = H2_CONFIG_MODERN_TLS_ONLY;
 static const h2_config_field serialize_headers_field = H2_CONFIG_SERIALIZE_HEADERS;
@@ -256,34 +266,20 @@ static const char *set_server_flag(cmd_parms *cmd, void *dir_conf, const char *t
     return NULL;
 }
 
-static const char *set_upgrade(cmd_parms *cmd, void *dir_conf, const char *text)
+/* For the server, or for the directory that it is given in. */
+static const char *set_flag(cmd_parms *cmd, void *dir_conf, const char *text)
 {
+    const flag_rule *rule = cmd->info;
     int value;
 
     if (h2_value_flag_parse(text, &value) != APR_SUCCESS) {
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
     }
     if (is_in_directory(cmd)) {
-        ((h2_dir_conf *)dir_conf)->upgrade = value;
+        *(int *)((char *)dir_conf + rule->dir_offset) = value;
     }
     else {
-        h2_config_set(server_conf(cmd->server), H2_CONFIG_UPGRADE, value);
-    }
-    return NULL;
-}
-
-static const char *set_output_buffering(cmd_parms *cmd, void *dir_conf, const char *text)
-{
-    int value;
-
-    if (h2_value_flag_parse(text, &value) != APR_SUCCESS) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
-    }
-    if (is_in_directory(cmd)) {
-        ((h2_dir_conf *)dir_conf)->output_buffering = value;
-    }
-    else {
-        h2_config_set(server_conf(cmd->server), H2_CONFIG_OUTPUT_BUFFERING, value);
+        h2_config_set(server_conf(cmd->server), rule->field, value);
     }
     return NULL;
 }
@@ -389,7 +385,7 @@ const command_rec h2_config_commands[] = {
     SERVER_FLAG("H2Direct", direct_field,
                 "on|off: take HTTP/2 where a connection's first bytes are the client's "
                 "preface (default: on in clear text, off over TLS)"),
-    AP_INIT_TAKE1("H2Upgrade", set_upgrade, NULL, RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
+    AP_INIT_TAKE1("H2Upgrade", set_flag, (void *)&upgrade, RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                   "on|off: allow requests to switch to HTTP/2 by Upgrade: h2c "
                   "(default: on in clear text, off over TLS)"),
     NUMBER("H2MaxSessionStreams", max_session_streams,
@@ -421,7 +417,7 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2Padding", padding,
            "random padding of frames, in bits of its length in bytes, 0 (none) to 8 "
            "(default: 0)"),
-    AP_INIT_TAKE1("H2OutputBuffering", set_output_buffering, NULL, RSRC_CONF | ACCESS_CONF,
+    AP_INIT_TAKE1("H2OutputBuffering", set_flag, (void *)&output_buffering, RSRC_CONF | ACCESS_CONF,
                   "on|off: off sends every piece of a response at once, however small "
                   "(default: on)"),
     AP_INIT_TAKE1("H2StreamTimeout", set_stream_timeout, NULL, RSRC_CONF | ACCESS_CONF,

@@ -10,7 +10,7 @@ import pytest
 from conftest import open_client
 from demosite import pattern
 from h2client import CANCEL, ENABLE_PUSH, HEADERS, MAX_CONCURRENT_STREAMS, PUSH_PROMISE
-from servers import SITE
+from servers import SITE, VHOSTS
 
 # A folder for each case; the fields are those of its responses.
 LINKS = {
@@ -84,12 +84,7 @@ CONFIG = SITE + "".join(_location(n, f) for n, f in LINKS.items()) + """
     SetHandler h2test
     Header always add Link "</files/1.bin>; rel=preload"
 </Location>
-<VirtualHost *:{port_tls}>
-    ServerName a.test
-    Protocols h2 http/1.1
-    {tls}
-</VirtualHost>
-<VirtualHost *:{port_tls}>
+""" + VHOSTS + """<VirtualHost *:{port_tls}>
     ServerName never.test
     Protocols h2 http/1.1
     H2Push off
@@ -118,10 +113,6 @@ CONFIG = SITE + "".join(_location(n, f) for n, f in LINKS.items()) + """
     Protocols h2 http/1.1
     H2PushDiarySize 0
     {tls}
-</VirtualHost>
-<VirtualHost *:{port_clear}>
-    ServerName a.test
-    Protocols h2c http/1.1
 </VirtualHost>
 CustomLog push.log "%U%q %{H2_PUSHED}e %{H2_PUSHED_ON}e %{H2PUSH}e %{H2_PUSH}e %>s %H"
 """

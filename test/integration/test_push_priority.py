@@ -11,7 +11,7 @@ import pytest
 from conftest import open_client
 from environment import wait_until
 from h2client import DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_WINDOW, PRIORITY_FLAG
-from servers import SITE
+from servers import SITE, VHOSTS
 
 MIB = 1 << 20
 STEP = 32768
@@ -43,21 +43,12 @@ AliasMatch ^/(main|as)/[^/]*/(.*) "{docroot}/files/$2"
 <Location /as/before2/>
     ForceType "test/before; charset=x"
 </Location>
-<VirtualHost *:{port_tls}>
-    ServerName a.test
-    Protocols h2 http/1.1
-    {tls}
-</VirtualHost>
-<VirtualHost *:{port_tls}>
+""" + VHOSTS + """<VirtualHost *:{port_tls}>
     ServerName other.test
     Protocols h2 http/1.1
     H2PushPriority test/after before
     H2PushPriority * interleaved
     {tls}
-</VirtualHost>
-<VirtualHost *:{port_clear}>
-    ServerName a.test
-    Protocols h2c http/1.1
 </VirtualHost>
 """
 

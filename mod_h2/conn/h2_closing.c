@@ -18,7 +18,7 @@ static void give_back(h2_session *session)
     h2_loop *loop = session->loop;
 
     h2_loop_remove(loop, &session->task);
-    ap_remove_output_filter(session->io.network);
+    h2_io_remove_filters(&session->io);
     apr_socket_timeout_set(session->io.socket, session->timeout);
     if (session->io.is_broken) {
         session->c->aborted = 1;

@@ -208,7 +208,7 @@ static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!join_loop(session)) {
-        ap_remove_output_filter(session->io.network);
+        h2_io_remove_filters(&session->io);
         h2_session_destroy(session);
         c->aborted = 1;
         return OK;

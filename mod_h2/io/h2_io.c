@@ -14,7 +14,10 @@
 
 #define H2_NETWORK_FILTER "H2_NETWORK"
 
+#define H2_NETWORK_IN_FILTER "H2_NETWORK_IN"
+
 static ap_filter_rec_t *network_filter;
+static ap_filter_rec_t *network_in_filter;
 
 /* Keeps bytes that the socket did not take, or that came at an odd time. */
 static apr_status_t keep(h2_io *io, const char *data, apr_size_t length)
@@ -81,11 +84,90 @@ static apr_status_t network_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
     return rv;
 }
 
+/* Fills what is received from the socket. */
+static apr_status_t receive(h2_io *io)
+{
+    ssize_t count;
+
+    free(io->received_own);
+    io->received_own = NULL;
+    io->received_start = io->received_end = 0;
+    if (io->is_socket_empty) {
+        return APR_EAGAIN;
+    }
+    do {
+        count = recv(io->descriptor, io->scratch, io->scratch_size, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    if (count <= 0) {
+        return count ? APR_FROM_OS_ERROR(errno) : APR_EOF;
+    }
+    io->is_socket_empty = ((apr_size_t)count < io->scratch_size);
+    io->received = io->scratch;
+    io->received_end = (apr_size_t)count;
+    return APR_SUCCESS;
+}
+
+/* mod_ssl reads the five bytes of a record's header, then the record: from what one read
+ * of the socket has brought. What the core's filter still has comes first. */
+static apr_status_t network_filter_in(ap_filter_t *f, apr_bucket_brigade *bb,
+                                      ap_input_mode_t mode, apr_read_type_e block,
+                                      apr_off_t readbytes)
+{
+    h2_io *io = f->ctx;
+    apr_size_t length;
+    apr_status_t rv;
+
+    if (mode != AP_MODE_READBYTES || !io->is_core_drained || !io->scratch) {
+        rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+        if (mode == AP_MODE_READBYTES && block == APR_NONBLOCK_READ && !f->next->next
+            && (APR_STATUS_IS_EAGAIN(rv) || (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)))) {
+            io->is_core_drained = 1;
+        }
+        return rv;
+    }
+    if (io->received_start == io->received_end) {
+        rv = receive(io);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    length = io->received_end - io->received_start;
+    if ((apr_off_t)length > readbytes) {
+        length = (apr_size_t)readbytes;
+    }
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(io->received + io->received_start,
+                                                            length, f->c->bucket_alloc));
+    io->received_start += length;
+    return APR_SUCCESS;
+}
+
+void h2_io_end_reading(h2_io *io)
+{
+    apr_size_t left = io->received_end - io->received_start;
+
+    io->scratch = NULL;
+    io->is_socket_empty = 0;
+    if (!left || io->received_own) {
+        return;
+    }
+    io->received_own = malloc(left);
+    if (!io->received_own) {
+        io->is_broken = 1;
+        return;
+    }
+    memcpy(io->received_own, io->received + io->received_start, left);
+    io->received = io->received_own;
+    io->received_start = 0;
+    io->received_end = left;
+}
+
 void h2_io_register(void)
 {
-    /* The core's is of AP_FTYPE_NETWORK, and ours has to come before it. */
+    /* The core's are of AP_FTYPE_NETWORK, and ours have to come before them. */
     network_filter = ap_register_output_filter(H2_NETWORK_FILTER, network_filter_out, NULL,
                                                AP_FTYPE_NETWORK - 1);
+    network_in_filter = ap_register_input_filter(H2_NETWORK_IN_FILTER, network_filter_in, NULL,
+                                                 AP_FTYPE_NETWORK - 1);
 }
 
 /* mod_reqtimeout's clock and mod_logio's count are of HTTP/1.1: the time for a
@@ -111,13 +193,32 @@ void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
     h2_record_size_init(&io->record_size, warm_up_bytes, cool_down);
     remove_http1_filters(c);
     io->network = ap_add_output_filter_handle(network_filter, io, NULL, c);
+    if (io->is_tls) {
+        io->network_in = ap_add_input_filter_handle(network_in_filter, io, NULL, c);
+    }
 }
 
-void h2_io_destroy(h2_io *io)
+void h2_io_remove_filters(h2_io *io)
+{
+    ap_remove_output_filter(io->network);
+    if (io->network_in) {
+        ap_remove_input_filter(io->network_in);
+    }
+}
+
+static void free_pending(h2_io *io)
 {
     free(io->pending);
     io->pending = NULL;
     io->pending_size = io->pending_start = io->pending_end = 0;
+}
+
+void h2_io_destroy(h2_io *io)
+{
+    free_pending(io);
+    free(io->received_own);
+    io->received_own = NULL;
+    io->received_start = io->received_end = 0;
 }
 
 /* Can the socket be read without the filters? Those of TLS and others keep bytes. */
@@ -196,6 +297,8 @@ apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
     if (io->is_broken) {
         return APR_ECONNABORTED;
     }
+    io->scratch = scratch;
+    io->scratch_size = scratch_size;
     if (io->is_shut || (is_direct(io) && io->is_drained)) {
         rv = read_socket(io, scratch, scratch_size, pdata, plength);
     }
@@ -241,7 +344,7 @@ apr_status_t h2_io_write_pending(h2_io *io)
                     &sent);
     io->pending_start += sent;
     if (io->pending_start == io->pending_end) {
-        h2_io_destroy(io); /* an idle connection holds no buffer */
+        free_pending(io); /* an idle connection holds no buffer */
     }
     return (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv)) ? APR_SUCCESS : break_io(io, rv);
 }

@@ -2,8 +2,9 @@
  * Bytes to and from the client, through httpd's connection filters, never
  * blocking. Where the only filter is the core's, the socket is used directly.
  *
- * Between mod_ssl and the core sits our network filter: it gathers the records
- * that mod_ssl makes, so that many leave with one write. What the socket does
+ * Between mod_ssl and the core sit our network filters. The one for output gathers the
+ * records that mod_ssl makes, so that many leave with one write; the one for input reads
+ * the socket once for many small reads of mod_ssl. What the socket does
  * not take waits in a buffer of the connection; while there is any, the caller
  * should produce nothing new.
  *
@@ -25,7 +26,8 @@ typedef struct h2_io {
     apr_socket_t *socket;
     int descriptor;
     int is_tls;
-    ap_filter_t *network;        /* our filter on c, removed with it */
+    ap_filter_t *network;        /* our filters on c, removed with it */
+    ap_filter_t *network_in;     /* NULL: without TLS there is none */
     apr_bucket_brigade *in;
     apr_bucket_brigade *out;
 
@@ -33,12 +35,20 @@ typedef struct h2_io {
     char *gather;                /* borrowed during a write: the encrypted records */
     apr_size_t gather_size;
     apr_size_t gather_used;
+    const char *received;        /* from the socket, for mod_ssl: in the caller's scratch during */
+    apr_size_t received_start;   /* its reads, else in received_own */
+    apr_size_t received_end;
+    char *received_own;          /* malloc'ed; NULL: nothing is left */
+    char *scratch;               /* borrowed from h2_io_read() to h2_io_end_reading() */
+    apr_size_t scratch_size;
     char *pending;               /* malloc'ed: what the socket did not take */
     apr_size_t pending_size;
     apr_size_t pending_start;
     apr_size_t pending_end;
     apr_uint64_t sent_bytes;     /* that the socket took, ever */
     unsigned is_drained : 1;     /* the filters keep nothing that was read before */
+    unsigned is_core_drained : 1; /* nor does the core's, below ours */
+    unsigned is_socket_empty : 1; /* it had less than was asked for: ask again when poll says so */
     unsigned is_shut : 1;        /* TLS is gone: the filters must not be used any more */
     unsigned is_broken : 1;      /* the socket is of no use any more */
 } h2_io;
@@ -53,11 +63,17 @@ void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
 /* Frees what is not in the connection's pool. */
 void h2_io_destroy(h2_io *io);
 
-/* Gives bytes that have arrived: borrowed until the next call. scratch is used
- * where there is no other place. APR_EAGAIN: none at the moment; APR_EOF: the
+/* Gives bytes that have arrived: borrowed until the next call. scratch is used where there
+ * is no other place, until h2_io_end_reading(). APR_EAGAIN: none at the moment; APR_EOF: the
  * client has ended; anything else: broken. */
 apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,
                         const char **pdata, apr_size_t *plength);
+
+/* After the last h2_io_read() of a turn, before scratch is used for anything else. */
+void h2_io_end_reading(h2_io *io);
+
+/* No filter of ours is on the connection any more: the MPM goes on with it. */
+void h2_io_remove_filters(h2_io *io);
 
 /* Sends; what the socket does not take is kept. gather is scratch for encrypted
  * records. APR_SUCCESS also if bytes are kept: see h2_io_is_blocked(). */

@@ -299,11 +299,10 @@ static void client_has_ended(h2_session *session, apr_status_t rv)
     }
 }
 
-apr_status_t h2_session_receive(h2_session *session, int *pmore)
+static apr_status_t receive(h2_session *session, int *pmore)
 {
     apr_size_t total = 0;
 
-    h2_loop_assert_held(session->loop);
     *pmore = 0;
     while (total < H2_RECEIVE_TURN_BYTES && !h2_session_has_too_much(session)) {
         const char *data;
@@ -333,4 +332,14 @@ apr_status_t h2_session_receive(h2_session *session, int *pmore)
     /* Else h2_session_arm() sees to it when there is less to be sent. */
     *pmore = !h2_session_has_too_much(session);
     return APR_SUCCESS;
+}
+
+apr_status_t h2_session_receive(h2_session *session, int *pmore)
+{
+    apr_status_t rv;
+
+    h2_loop_assert_held(session->loop);
+    rv = receive(session, pmore);
+    h2_io_end_reading(&session->io);
+    return rv;
 }

@@ -45,7 +45,7 @@ CASES = {
     "auth": ("GET", "/auth/secret.txt", [("authorization", "Basic dXNlcjpzZWNyZXQ=")]),
     "no-auth": ("GET", "/auth/secret.txt", []),
     "post": ("POST", "/cgi/cat", [("content-type", "text/plain")], {"body": b"a body"}),
-    "post-length": ("POST", "/cgi/env", [("content-length", "6")], {"body": b"a body"}),
+    "post-length": ("POST", "/cgi/cat", [("content-length", "6")], {"body": b"a body"}),
     "post-large": ("POST", "/cgi/digest", [], {"body": pattern(300000)}),
     "post-unread": ("POST", "/text.txt", [], {"body": b"nobody reads it"}),
     "post-continue": ("POST", "/cgi/cat", [("expect", "100-continue")], {"body": b"a body"}),
@@ -54,7 +54,7 @@ CASES = {
     "limited-no-body": ("GET", "/h2test/limited/read",
                         [("x-long", "x" * 150), ("x-more", "x" * 150)]),
     "over-limit": ("POST", "/h2test/limited/read", [], {"body": b"x" * 1100}),
-    "post-redirected": ("POST", "/cgi/redirect", [], {"body": b"a body"}),
+    "post-redirected": ("POST", "/h2test/redirect?to=/h2test/read", [], {"body": b"a body"}),
     "post-long-field": ("POST", "/cgi/cat", [("x-long", "x" * 400)], {"body": b"a body"}),
 }
 

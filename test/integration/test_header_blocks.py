@@ -1,5 +1,5 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""Large heads of responses, and how many errors of a client are tolerated."""
+"""Heads of responses, large ones and bad ones, and how many errors of a client are tolerated."""
 
 import pytest
 
@@ -16,6 +16,14 @@ def _fields(directive, count):
 
 CONFIG = SITE + "".join("<Location /big/%d/>\n    SetHandler h2test\n%s</Location>\n"
                         % (n, _fields("Header set", n)) for n in (1, 3, 7, 9, 40)) + """
+<Location /control/>
+    SetHandler h2test
+    Header set X-Bad "a\x01b"
+</Location>
+<Location /blanks/>
+    SetHandler h2test
+    Header set X-Blanks "  \t padded  "
+</Location>
 <Location /hints/>
     SetHandler h2test
     H2EarlyHints on
@@ -56,6 +64,19 @@ def test_the_fields_of_a_response_are_limited(server, vhost, count, is_sent):
         assert stream.status is None and stream.reset == INTERNAL_ERROR
         assert "larger than H2MaxHeaderBlockLen" in server.errors()
     assert client.get("/files/65537.bin").complete
+
+
+def test_a_control_character_in_a_field_resets_the_stream(server):
+    client = client_of(server)
+    stream = client.fetch("GET", "/control/write?n=10")
+    assert stream.status is None and stream.reset == INTERNAL_ERROR
+    assert "response field 'X-Bad' cannot be sent" in server.errors()
+    assert client.get("/files/1.bin").complete
+
+
+def test_blanks_around_a_field_are_stripped(server):
+    stream = client_of(server).get("/blanks/write?n=10")
+    assert stream.complete and stream.headers["x-blanks"] == "padded"
 
 
 def test_many_large_heads_at_once(server):

@@ -77,10 +77,13 @@ text/event-stream sse
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_ports(count):
+    """So many different ones."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
 
 
 def _child_setup(nofile):
@@ -107,7 +110,7 @@ class Httpd:
         self.root = env.scratch_dir() / name
         self.docroot = Path(docroot)
         self.certs = certs
-        self.ports = {port: free_port() for port in ports}
+        self.ports = dict(zip(ports, free_ports(len(ports))))
         self.modules = list(dict.fromkeys(["mpm_" + mpm, *BASE_MODULES, *modules]))
         self.nofile = nofile
         self.process = None
@@ -196,8 +199,8 @@ class Httpd:
                 break
             # a port that was free is another's now: take others
             if "could not bind" in self.stderr_text() and attempt < 2:
-                for name in self.ports:
-                    self.ports[name] = self.settings["port_" + name] = free_port()
+                self.ports = dict(zip(self.ports, free_ports(len(self.ports))))
+                self.settings.update({"port_" + k: v for k, v in self.ports.items()})
                 continue
             raise AssertionError("httpd did not start:\n" + self.stderr_text() + self.errors())
         self._known_children = self.children()

@@ -15,8 +15,9 @@
 #include "request/h2_context.h"
 #include "request/h2_habits.h"
 
-/* How long the child's end waits for threads that are in a request or its end. */
-#define H2_STOP_USEC (7 * APR_USEC_PER_SEC)
+/* How long the child's end waits for threads that are in a request or its end. The parent
+ * kills a child after 9 seconds. */
+#define H2_STOP_USEC (5 * APR_USEC_PER_SEC)
 
 /* Of H2MaxWorkers, how many one connection may hold: no client takes them all. */
 #define H2_SHARE_DIVISOR 2
@@ -166,15 +167,25 @@ static void set_loops(h2_child *of, int is_stopping)
     }
 }
 
+apr_interval_time_t h2_child_stop_usec(void)
+{
+    return H2_STOP_USEC;
+}
+
+void h2_child_leave(void)
+{
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
+                 "requests still run at the end of the child, it leaves them");
+    _exit(0); /* what they use must not be freed; the parent would kill us soon */
+}
+
 static apr_status_t stop_child(void *data)
 {
     h2_child *of = data;
 
     set_loops(of, 1);
     if (h2_workers_stop(of->workers, H2_STOP_USEC) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
-                     "requests still run at the end of the child, it leaves them");
-        _exit(0); /* what they use must not be freed; the parent would kill us soon */
+        h2_child_leave();
     }
     if (of->watchdog) { /* until now a leader may have got stuck */
         h2_watchdog_stop(of->watchdog);

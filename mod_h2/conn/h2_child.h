@@ -38,6 +38,11 @@ void h2_child_stopping(apr_pool_t *pool, int is_graceful);
 /* This process's; NULL: it cannot serve HTTP/2. Any thread. */
 h2_child *h2_child_get(void);
 
+/* How long a thread may wait for the end of its session when the child stops at once, before it
+ * calls h2_child_leave(), which ends the process without freeing anything. Any thread. */
+apr_interval_time_t h2_child_stop_usec(void);
+void h2_child_leave(void);
+
 /* Threads that may run requests: fewest and most. Any thread, also before there
  * are children. */
 void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax);

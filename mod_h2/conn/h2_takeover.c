@@ -183,14 +183,25 @@ static void lead_alone(conn_rec *c, h2_session *session)
     h2_turn_alone(session, &self);
 }
 
-/* Waits for those who lead its loop. */
+/* Waits for those who lead its loop; when the child stops at once, not for long. */
 static void wait_until_over(h2_session *session)
 {
     h2_loop *loop = session->loop;
+    apr_time_t until = 0;
 
     h2_loop_lock(loop);
     while (!session->is_over) {
-        h2_loop_cond_wait(loop, session->waiter, -1);
+        if (!loop->is_stopping) {
+            h2_loop_cond_wait(loop, session->waiter, -1);
+            continue;
+        }
+        if (!until) {
+            until = apr_time_now() + h2_child_stop_usec();
+        }
+        if (apr_time_now() >= until) {
+            h2_child_leave();
+        }
+        h2_loop_cond_wait(loop, session->waiter, until - apr_time_now());
     }
     h2_loop_unlock(loop);
 }

@@ -282,6 +282,9 @@ static void work_on_events(h2_session *session)
     session->task.is_due = 0;
     if (loop->is_stopping) {
         h2_session_abort(session, APR_ECONNABORTED);
+        if (session->waiter) {
+            apr_thread_cond_signal(session->waiter); /* its thread does not wait for ever now */
+        }
     }
     else if (loop->is_draining) {
         h2_session_drain(session, 1);

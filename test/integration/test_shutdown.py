@@ -250,6 +250,14 @@ def test_stop_ends_soon_after_the_last_handler_that_sleeps(stopped, counter):
     assert stopped.stop() < 8 * env.SLOWER
 
 
+def test_stop_does_not_wait_for_a_handler_that_does_not_end(stopped, counter):
+    """Nor for what httpd does at the end of one: mod_cgid may look for its daemon for long."""
+    client = stopped.connect()
+    client.request("GET", "/h2test/gate?max=60000&gate=%s&tag=%s" % (counter.gate(), counter))
+    wait_until(lambda: counter.running == 1, "the handler")
+    assert stopped.stop() < 8 * env.SLOWER
+
+
 def test_a_restart_serves_again_at_once(server, connect):
     connect().get("/files/1.bin")
     count = server.errors().count("resuming normal operations")

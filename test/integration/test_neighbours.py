@@ -39,7 +39,7 @@ ForensicLog "{root}/forensic.log"
 </IfModule>
 LogFormat "%%{x-id}i %%H %%{HTTP2}e %%{H2_STREAM_ID}e %%{H2_STREAM_TAG}e %%{H2_ORIGINAL_HOST}e" vars
 CustomLog "{root}/vars.log" vars
-Alias /work/ "{work}/"
+Alias /scratch/ "{work}/"
 ScriptAlias /script/ "{work}/cgi/"
 <Location /server-info>
     SetHandler server-info
@@ -67,12 +67,12 @@ Alias /only-h2/ "{work}/"
 <Location /only-h2/>
     Require expr "%%{HTTP2} == 'on'"
 </Location>
-<Location /work/vars.shtml>
+<Location /scratch/vars.shtml>
     Options +Includes
     SetOutputFilter INCLUDES
 </Location>
 SetEnvIfExpr "%%{HTTP2} == 'on'" over_http2=yes
-<Location /work/>
+<Location /scratch/>
     Header set X-Env %%{HTTP2}e env=HTTP2
     Header set X-Expr "expr=%%{HTTP2}"
     Header set X-Condition yes "expr=%%{HTTP2} == 'on'"
@@ -569,10 +569,10 @@ def test_the_request_that_upgraded_has_the_variables(httpd):
 
 def test_pages_with_ssi_know_their_stream(httpd, transport, h2):
     h2.get("/files/1.bin")
-    r = h2.get("/work/vars.shtml")
+    r = h2.get("/scratch/vars.shtml")
     assert r.complete and re.fullmatch(r"on 3\n[\d-]+-3\n", r.text)
     with over_http1(httpd, transport) as old:
-        assert old.get("/work/vars.shtml").text == "(none) (none)\n(none)\n"
+        assert old.get("/scratch/vars.shtml").text == "(none) (none)\n(none)\n"
 
 
 def test_error_documents_and_redirects_know_what_was_before_them(h2):
@@ -600,10 +600,10 @@ def test_the_log_knows_the_stream(httpd, transport, h2):
 
 def test_expressions_and_headers_know_http_2(httpd, transport, h2):
     names = ("x-env", "x-expr", "x-condition", "x-setenvif", "x-if")
-    found = h2.get("/work/digest").headers
+    found = h2.get("/scratch/digest").headers
     assert [found.get(name) for name in names] == ["on", "on", "yes", "yes", "yes"]
     with over_http1(httpd, transport) as old:
-        found = old.get("/work/digest").headers
+        found = old.get("/scratch/digest").headers
     assert [found.get(name) for name in names] == [None, "off", None, None, None]
 
 
@@ -712,7 +712,7 @@ def dav(work):
     folder = work / "dav" / uuid.uuid4().hex
     folder.mkdir()
     folder.chmod(0o777)
-    yield "/work/dav/%s/" % folder.name
+    yield "/scratch/dav/%s/" % folder.name
     shutil.rmtree(folder)
 
 
@@ -720,7 +720,7 @@ def dav(work):
 def test_dav_stores_and_deletes_files(h2, work, dav, size):
     path = dav + "file.bin"
     assert h2.fetch("PUT", path, body=pattern(size)).status == 201
-    assert (work / path[len("/work/"):]).read_bytes() == pattern(size)
+    assert (work / path[len("/scratch/"):]).read_bytes() == pattern(size)
     assert h2.fetch("PUT", path, {"content-length": "3"}, body=b"new").status == 204
     assert h2.get(path).body == b"new"
     assert h2.fetch("DELETE", path).status == 204 and h2.get(path).status == 404
@@ -865,7 +865,7 @@ def test_each_line_of_the_forensic_log_has_its_counterpart(httpd, transport, con
     client.wait_bytes(endless, 65535)
     client.send_reset(endless)
     streams = [client.request("GET", path) for path in 10 * (
-        "/files/0.bin", "/missing", "/cgi/redirect", "/work/vars.shtml", "/h2test/fail?how=error")]
+        "/files/0.bin", "/missing", "/cgi/redirect", "/scratch/vars.shtml", "/h2test/fail?how=error")]
     client.wait(*streams)
     with over_http1(httpd, transport) as old:
         old.get("/files/1.bin")

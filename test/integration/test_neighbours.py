@@ -326,7 +326,7 @@ def test_a_large_file_comes_through_a_back_end_of_http_2(connect, back):
 def test_two_hundred_requests_in_turn_share_a_connection_to_the_back_end(h2, back):
     tags = []
     for i in range(200):
-        r = h2.get(back + "work/vars.shtml?%d" % i)
+        r = h2.get(back + "scratch/vars.shtml?%d" % i)
         assert r.complete and r.text.startswith("on ")
         tags.append(r.text.split()[2])
     assert len(set(tags)) == 200

@@ -1,6 +1,8 @@
 #include "io/h2_io.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,8 +15,10 @@
 #include <http_ssl.h>
 
 #define H2_NETWORK_FILTER "H2_NETWORK"
-
 #define H2_NETWORK_IN_FILTER "H2_NETWORK_IN"
+
+/* Bytes that the kernel may hold beyond those that the client's TCP window takes. */
+#define H2_NOTSENT_BYTES (128 * 1024)
 
 static ap_filter_rec_t *network_filter;
 static ap_filter_rec_t *network_in_filter;
@@ -84,10 +88,29 @@ static apr_status_t network_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
     return rv;
 }
 
+static apr_status_t read_socket(h2_io *io, char *scratch, apr_size_t scratch_size,
+                                const char **pdata, apr_size_t *plength)
+{
+    ssize_t count;
+
+    do {
+        count = recv(io->descriptor, scratch, scratch_size, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    if (count == 0) {
+        return APR_EOF;
+    }
+    if (count < 0) {
+        return APR_FROM_OS_ERROR(errno);
+    }
+    *pdata = scratch;
+    *plength = (apr_size_t)count;
+    return APR_SUCCESS;
+}
+
 /* Fills what is received from the socket. */
 static apr_status_t receive(h2_io *io)
 {
-    ssize_t count;
+    apr_status_t rv;
 
     free(io->received_own);
     io->received_own = NULL;
@@ -95,16 +118,11 @@ static apr_status_t receive(h2_io *io)
     if (io->is_socket_empty) {
         return APR_EAGAIN;
     }
-    do {
-        count = recv(io->descriptor, io->scratch, io->scratch_size, MSG_DONTWAIT);
-    } while (count < 0 && errno == EINTR);
-    if (count <= 0) {
-        return count ? APR_FROM_OS_ERROR(errno) : APR_EOF;
+    rv = read_socket(io, io->scratch, io->scratch_size, &io->received, &io->received_end);
+    if (rv == APR_SUCCESS) {
+        io->is_socket_empty = (io->received_end < io->scratch_size);
     }
-    io->is_socket_empty = ((apr_size_t)count < io->scratch_size);
-    io->received = io->scratch;
-    io->received_end = (apr_size_t)count;
-    return APR_SUCCESS;
+    return rv;
 }
 
 /* mod_ssl reads the five bytes of a record's header, then the record: from what one read
@@ -179,6 +197,19 @@ static void remove_http1_filters(conn_rec *c)
     ap_remove_input_filter_byhandle(c->input_filters, "log_input_output");
 }
 
+/* The kernel keeps little that is not on its way: what it has taken can be neither reordered
+ * nor taken back. Only a hint, and systems without it do as they always did. */
+static void shorten_kernel_queue(int descriptor)
+{
+#ifdef TCP_NOTSENT_LOWAT
+    int bytes = H2_NOTSENT_BYTES;
+
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+#else
+    (void)descriptor;
+#endif
+}
+
 void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
                 apr_interval_time_t cool_down)
 {
@@ -186,6 +217,7 @@ void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
     io->c = c;
     io->socket = ap_get_conn_socket(c);
     apr_os_sock_get(&io->descriptor, io->socket);
+    shorten_kernel_queue(io->descriptor);
     apr_socket_timeout_set(io->socket, 0); /* for the filters: never wait */
     io->is_tls = ap_ssl_conn_is_ssl(c);
     io->in = apr_brigade_create(c->pool, c->bucket_alloc);
@@ -268,25 +300,6 @@ static apr_status_t read_filters(h2_io *io, apr_size_t size, const char **pdata,
             return APR_EAGAIN;
         }
     }
-}
-
-static apr_status_t read_socket(h2_io *io, char *scratch, apr_size_t scratch_size,
-                                const char **pdata, apr_size_t *plength)
-{
-    ssize_t count;
-
-    do {
-        count = recv(io->descriptor, scratch, scratch_size, MSG_DONTWAIT);
-    } while (count < 0 && errno == EINTR);
-    if (count == 0) {
-        return APR_EOF;
-    }
-    if (count < 0) {
-        return APR_FROM_OS_ERROR(errno);
-    }
-    *pdata = scratch;
-    *plength = (apr_size_t)count;
-    return APR_SUCCESS;
 }
 
 apr_status_t h2_io_read(h2_io *io, char *scratch, apr_size_t scratch_size,

@@ -265,6 +265,17 @@ def test_200_blocked_downloads_of_files_hold_no_thread(event, transport, by):
         client.wait_bytes(client.streams[1], 160000)
 
 
+def test_a_small_response_does_not_wait_behind_what_the_kernel_has_of_a_large_one(connect):
+    client = connect(receive_buffer=4096, window=1 << 30, settings={INITIAL_WINDOW_SIZE: 1 << 30})
+    large = client.request("GET", "/files/big.bin", keep_body=False)
+    client.wait_bytes(large, 4 << 20)       # the server is far ahead of a client that slow
+    small = client.request("GET", "/files/1.bin")
+    before = large.received
+    client.wait(small)
+    assert small.complete
+    assert large.received - before < 1 << 20
+
+
 # -- workers that are stuck -------------------------------------------------------------------------
 
 

@@ -37,6 +37,13 @@ APLOG_USE_MODULE(http2);
 #define HTTP_EARLY_HINTS 103
 #endif
 
+/* The hook by which a handler asks for what it can poll, which older httpds have not. */
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
+#define H2_HAS_POLLFD_HOOK 1
+#else
+#define H2_HAS_POLLFD_HOOK 0
+#endif
+
 /* Bytes of the frame header, RFC 9113, 4.1. */
 #define H2_FRAME_HEADER_BYTES 9
 

@@ -41,7 +41,8 @@ typedef struct h2_exchange {
     unsigned is_woken : 1;        /* something has changed since the runner cleared it */
     unsigned is_signalled : 1;    /* there is a byte in the pipe */
     apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */
-    apr_file_t *signal_in;        /* a pipe for a runner that polls: both its ends, or NULL */
+    apr_file_t *signal_in;        /* a pipe for a runner that polls: both its ends, or NULL;
+                                   * the runner polls signal_in without the lock */
     apr_file_t *signal_out;
     void *context;                /* the request's context; the runner's while
                                    * is_running, then the holder's, at last the one's

@@ -14,7 +14,9 @@
  * APR_EINVAL: a field cannot be sent, the stream is to be reset. */
 apr_status_t h2_output_head(h2_context *context, request_rec *r, int status);
 
-/* An interim response, RFC 9110, 15.2; at once to the client. fields may be NULL. */
+/* An interim response, RFC 9110, 15.2; at once to the client. fields may be NULL.
+ * Waits while 16 are not sent yet. APR_ECONNABORTED: the stream is gone;
+ * APR_TIMEUP: H2StreamTimeout is over; APR_EINVAL: a field cannot be sent. */
 apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_t *fields);
 
 /* What the context is to push is promised to the client, now. */

@@ -60,7 +60,7 @@ static apr_status_t http2_get_pollfd_from_conn(conn_rec *c, struct apr_pollfd_t 
 void h2_pollfd_register(void)
 {
     APR_REGISTER_OPTIONAL_FN(http2_get_pollfd_from_conn);
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
+#if H2_HAS_POLLFD_HOOK
     ap_hook_get_pollfd_from_conn(http2_get_pollfd_from_conn, NULL, NULL, APR_HOOK_MIDDLE);
 #endif
 }

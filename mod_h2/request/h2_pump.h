@@ -23,7 +23,7 @@ void h2_pump_credit(h2_context *context);
 
 /* The runner, as holder: waits until the exchange has changed. Gives the lead of
  * the loop away before. APR_TIMEUP after H2StreamTimeout; gives the loop back
- * meanwhile. */
+ * meanwhile. Under prefork there is nobody to give it to: does the loop's work itself. */
 apr_status_t h2_pump_wait(h2_context *context);
 
 #endif /* H2_PUMP_H */

@@ -48,7 +48,7 @@ struct h2_session {
     apr_interval_time_t timeout;       /* Timeout of the vhost */
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
     int running_max;                   /* its share: threads that its requests may hold */
-    char tag[24];                      /* "ID-", before the ids of its streams, once it is in a loop */
+    char tag[24];                      /* "ID-", before the ids of its streams; set in a loop */
 
     h2_task task;
     h2_io io;

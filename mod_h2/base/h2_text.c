@@ -54,6 +54,27 @@ int h2_text_has_control(const char *text, apr_size_t length)
     return (found | controls_in(word_at(last))) != 0;
 }
 
+/* The upper half of a product depends on all octets, the lower one only on the first. */
+static apr_uint64_t mix(apr_uint64_t hash, apr_uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15; /* 2^64 / the golden ratio */
+    return hash ^ (hash >> 32);
+}
+
+apr_uint64_t h2_text_hash(apr_uint64_t hash, const char *text, apr_size_t length)
+{
+    const char *last = text + length - sizeof(apr_uint64_t);
+
+    hash = mix(hash, length);
+    if (length < sizeof(apr_uint64_t)) {
+        return mix(hash, short_word(text, length));
+    }
+    for (; text < last; text += sizeof(apr_uint64_t)) {
+        hash = mix(hash, word_at(text));
+    }
+    return mix(hash, word_at(last));
+}
+
 char *h2_text_number(char *end, apr_uint64_t number)
 {
     do {

@@ -12,6 +12,10 @@
  * none: this says so quickly, for those who look closer only if there is one. */
 int h2_text_has_control(const char *text, apr_size_t length);
 
+/* A hash of the length octets at text that tells most texts apart; no protection against
+ * those who choose the texts. hash: that of what stands before, else any. */
+apr_uint64_t h2_text_hash(apr_uint64_t hash, const char *text, apr_size_t length);
+
 /* Writes number in decimal digits so that they end before end. Gives the first one. */
 char *h2_text_number(char *end, apr_uint64_t number);
 

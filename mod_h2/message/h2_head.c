@@ -5,9 +5,16 @@
 
 #include "base/h2_text.h"
 
-/* What a browser sends fits without growing. */
-#define H2_HEAD_ARENA_BYTES 1536
-#define H2_HEAD_FIELDS 24
+/* What fits without growing: a tool's head, but not a browser's. Streams that a client
+ * blocks keep their heads, so room that most do not use is paid for dearly. */
+#define H2_HEAD_ARENA_BYTES 512
+#define H2_HEAD_FIELDS 12
+
+/* Grown once, there is room for a browser's. */
+#define H2_HEAD_GROWN_BYTES 2048
+
+/* Hashes of names: a power of two, so many that different names seldom share one. */
+#define H2_HEAD_NAME_BITS 256
 
 /* Places in the arena; offsets, as the arena may move while it grows. 0 is
  * never used by a string, and stands for none. */
@@ -43,7 +50,7 @@ struct h2_head {
     int field_size;
     apr_uint32_t pseudo[PSEUDO_COUNT];
     apr_size_t list_bytes;
-    apr_uint64_t names_seen;   /* a bit for each hash of a name */
+    apr_uint64_t names_seen[H2_HEAD_NAME_BITS / 64]; /* a bit for each hash of a name */
     unsigned has_repeated : 1; /* a name may be there twice */
     field_place own_fields[H2_HEAD_FIELDS];
     char own_arena[H2_HEAD_ARENA_BYTES];
@@ -96,6 +103,9 @@ static apr_status_t reserve(h2_head *head, apr_size_t bytes)
 
     if (head->arena_used + bytes <= size) {
         return APR_SUCCESS;
+    }
+    if (size < H2_HEAD_GROWN_BYTES) {
+        size = H2_HEAD_GROWN_BYTES;
     }
     while (size < head->arena_used + bytes) {
         size *= 2;
@@ -172,24 +182,31 @@ static void strip_blanks(const char **pvalue, apr_size_t *plength)
     *plength = length;
 }
 
-/* Good enough to tell different names of one request apart mostly. */
-static apr_uint64_t name_bit(const char *name, apr_size_t length)
+/* Has a name of the same hash been seen before? In these bits of it all names that browsers
+ * send differ. */
+static void note_name(h2_head *head, const char *name, apr_size_t length)
 {
-    apr_uint32_t hash = (apr_uint32_t)length;
-    apr_size_t i;
+    apr_uint32_t hash = (apr_uint32_t)(h2_text_hash(0, name, length) >> 40) % H2_HEAD_NAME_BITS;
+    apr_uint64_t bit = (apr_uint64_t)1 << (hash % 64);
 
-    for (i = 0; i < length; ++i) {
-        hash = hash * 31 + (unsigned char)name[i];
-    }
-    return (apr_uint64_t)1 << ((hash ^ (hash >> 6) ^ (hash >> 12)) & 63);
+    head->has_repeated |= (head->names_seen[hash / 64] & bit) != 0;
+    head->names_seen[hash / 64] |= bit;
 }
 
 apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length,
                          const char *value, apr_size_t value_length,
                          apr_size_t limit_bytes)
 {
+    return (has_forbidden_octet(name, name_length) || has_forbidden_octet(value, value_length))
+               ? APR_EINVAL
+               : h2_head_add_checked(head, name, name_length, value, value_length, limit_bytes);
+}
+
+apr_status_t h2_head_add_checked(h2_head *head, const char *name, apr_size_t name_length,
+                                 const char *value, apr_size_t value_length,
+                                 apr_size_t limit_bytes)
+{
     apr_size_t bytes = name_length + value_length + H2_FIELD_OVERHEAD_BYTES;
-    apr_uint64_t bit;
     apr_status_t rv;
     int pseudo = -1;
 
@@ -197,9 +214,6 @@ apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length
         return APR_ENOSPC;
     }
     strip_blanks(&value, &value_length);
-    if (has_forbidden_octet(name, name_length) || has_forbidden_octet(value, value_length)) {
-        return APR_EINVAL;
-    }
     if (name_length && name[0] == ':') {
         pseudo = pseudo_index(name, name_length);
         if (pseudo < 0) {
@@ -221,9 +235,7 @@ apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length
     head->fields[head->field_count].name = store(head, name, name_length);
     head->fields[head->field_count].value = store(head, value, value_length);
     ++head->field_count;
-    bit = name_bit(name, name_length);
-    head->has_repeated |= (head->names_seen & bit) != 0;
-    head->names_seen |= bit;
+    note_name(head, name, name_length);
     return APR_SUCCESS;
 }
 
@@ -309,6 +321,11 @@ static void join_cookies(const h2_head *head, apr_table_t *table)
     if (crumbs->nelts > 1) {
         apr_table_setn(table, "cookie", apr_array_pstrcat(pool, crumbs, 0));
     }
+}
+
+int h2_head_may_repeat(const h2_head *head)
+{
+    return head->has_repeated;
 }
 
 void h2_head_to_table(const h2_head *head, apr_table_t *table)

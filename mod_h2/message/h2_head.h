@@ -36,6 +36,11 @@ apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length
                          const char *value, apr_size_t value_length,
                          apr_size_t limit_bytes);
 
+/* The same for a field of which nghttp2 has seen that no octet is forbidden. */
+apr_status_t h2_head_add_checked(h2_head *head, const char *name, apr_size_t name_length,
+                                 const char *value, apr_size_t value_length,
+                                 apr_size_t limit_bytes);
+
 /* The pseudo-fields, RFC 9113, 8.3.1; NULL where missing. Borrowed. */
 const char *h2_head_method(const h2_head *head);
 const char *h2_head_scheme(const h2_head *head);
@@ -49,6 +54,9 @@ h2_field h2_head_field(const h2_head *head, int index);
 
 /* The value of the first field of this lower-case name, NULL: none. */
 const char *h2_head_get(const h2_head *head, const char *name);
+
+/* 0: no name is there twice. */
+int h2_head_may_repeat(const h2_head *head);
 
 /* Bytes of the list as counted against limit_bytes. */
 apr_size_t h2_head_bytes(const h2_head *head);

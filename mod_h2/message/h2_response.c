@@ -38,15 +38,23 @@ static const struct {
 #undef NAME
 };
 
-/* A common name in lower case; NULL: it is none, or not written as usual. */
-static const char *common_name(const char *name, apr_size_t length)
-{
-    apr_size_t i;
+#define COMMON_COUNT (sizeof(common_names) / sizeof(common_names[0]))
 
-    for (i = 0; i < sizeof(common_names) / sizeof(common_names[0]); ++i) {
-        if (common_names[i].length == length && !memcmp(common_names[i].usual, name, length)) {
-            return common_names[i].lower;
+/* A common name in lower case; NULL: it is none, or not written as usual. Begins at *pnext,
+ * as responses have their fields mostly in the order above. */
+static const char *common_name(const char *name, apr_size_t length, apr_size_t *pnext)
+{
+    apr_size_t i, n = *pnext;
+
+    for (i = 0; i < COMMON_COUNT; ++i) {
+        if (n >= COMMON_COUNT) {
+            n = 0;
         }
+        if (common_names[n].length == length && !memcmp(common_names[n].usual, name, length)) {
+            *pnext = n + 1;
+            return common_names[n].lower;
+        }
+        ++n;
     }
     return NULL;
 }
@@ -91,11 +99,12 @@ static int is_good_value(const char *value, apr_size_t length)
            || nghttp2_check_header_value((const uint8_t *)value, length);
 }
 
-/* Gives the name for HTTP/2; NULL: it is none. *pis_left_out: it is not for HTTP/2. */
+/* Gives the name for HTTP/2; NULL: it is none. *pis_left_out: it is not for HTTP/2. pnext:
+ * see common_name(). */
 static const char *name_of(apr_pool_t *pool, const char *key, apr_size_t length,
-                           int *pis_left_out)
+                           apr_size_t *pnext, int *pis_left_out)
 {
-    const char *name = common_name(key, length);
+    const char *name = common_name(key, length, pnext);
     char *copy;
 
     *pis_left_out = 0;
@@ -115,6 +124,7 @@ static apr_status_t append(h2_response *response, apr_pool_t *pool, const apr_ta
     const apr_array_header_t *list = apr_table_elts(table);
     const apr_table_entry_t *entry = (const apr_table_entry_t *)list->elts;
     const apr_table_entry_t *end = entry + list->nelts;
+    apr_size_t next_common = 0;
 
     for (; entry < end; ++entry) {
         apr_size_t length, value_length;
@@ -125,7 +135,7 @@ static apr_status_t append(h2_response *response, apr_pool_t *pool, const apr_ta
             continue;
         }
         length = strlen(entry->key);
-        name = name_of(pool, entry->key, length, &is_left_out);
+        name = name_of(pool, entry->key, length, &next_common, &is_left_out);
         if (is_left_out) {
             continue;
         }

@@ -22,7 +22,7 @@
 #define H2_CONTEXT_USES_MAX 10000
 
 /* Beyond the state that any MPM keeps for a connection. */
-#define H2_MPM_STATE_BYTES 1024
+#define H2_MPM_STATE_BYTES 512
 
 APR_DECLARE_OPTIONAL_FN(void, ap_logio_add_bytes_out, (conn_rec *c, apr_off_t bytes));
 
@@ -210,22 +210,14 @@ void h2_context_end(h2_context *context, const h2_worker *worker)
 void h2_context_recycle(h2_context *context, h2_loop *loop)
 {
     spare_list *list = &spares[loop->index];
-    int use_count = context->use_count;
+    apr_size_t kept_bytes = APR_OFFSETOF(h2_context, session);
 
     h2_loop_assert_held(loop);
-    if (list->count >= H2_CONTEXT_SPARE_MAX || use_count >= H2_CONTEXT_USES_MAX) {
+    if (list->count >= H2_CONTEXT_SPARE_MAX || context->use_count >= H2_CONTEXT_USES_MAX) {
         free_context(context);
         return;
     }
-    {
-        h2_context kept = {0};
-
-        kept.allocator = context->allocator;
-        kept.pool = context->pool;
-        kept.bucket_alloc = context->bucket_alloc;
-        kept.use_count = use_count;
-        *context = kept;
-    }
+    memset((char *)context + kept_bytes, 0, sizeof(*context) - kept_bytes);
     APR_RING_INSERT_HEAD(&list->ring, context, h2_context, link);
     ++list->count;
 }

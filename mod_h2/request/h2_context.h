@@ -30,7 +30,7 @@ struct h2_context {
     APR_RING_ENTRY(h2_context) link;
     int use_count;
 
-    /* Fixed for one request. */
+    /* Fixed for one request. What stands from here on is zero while the context is spare. */
     h2_session *session;
     h2_stream *stream;
     h2_exchange *exchange;
@@ -43,6 +43,7 @@ struct h2_context {
     h2_worker *worker;              /* that runs it */
     request_rec *r;
     const char *original_host;      /* Host, where :authority was another; NULL */
+    char *tag;                      /* H2_STREAM_TAG, once it was asked for; else NULL */
     apr_size_t staged_max;          /* of H2StreamMaxMemSize: a quarter for what is staged, */
     apr_size_t published_max;       /* the rest for what is in the exchange */
 

@@ -34,24 +34,19 @@ void h2_filters_add_connection(conn_rec *c)
     ap_add_output_filter_handle(out_filter, context, NULL, c);
 }
 
-/* httpd's HTTP_HEADER, which is among the first. */
-static void remove_header_filter(request_rec *r)
+/* In the place of httpd's HTTP_HEADER, which is among the first. */
+void h2_filters_add_response(request_rec *r)
 {
+    h2_context *context = h2_context_of(r->connection);
     ap_filter_t *f;
 
     for (f = r->output_filters; f; f = f->next) {
         if (f->frec == header_filter) {
-            ap_remove_output_filter(f);
+            f->frec = response_filter;
+            f->ctx = context;
             return;
         }
     }
-}
-
-void h2_filters_add_response(request_rec *r)
-{
-    h2_context *context = h2_context_of(r->connection);
-
-    remove_header_filter(r);
     ap_add_output_filter_handle(response_filter, context, r, r->connection);
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/h2_text.h"
+
 /* A power of two; 4 KiB for each loop. */
 #define H2_HABITS_PLACES 4096
 
@@ -15,21 +17,19 @@ void h2_habits_init(apr_pool_t *pool, int loop_count)
     tables = apr_pcalloc(pool, loop_count * sizeof(tables[0]));
 }
 
-static apr_uint32_t hash_text(apr_uint32_t hash, const char *text, char end)
+static apr_uint64_t hash_text(apr_uint64_t hash, const char *text)
 {
-    for (; text && *text && *text != end; ++text) {
-        hash = (hash ^ (unsigned char)*text) * 16777619u; /* FNV-1a */
-    }
-    return hash;
+    return text ? h2_text_hash(hash, text, strlen(text)) : hash;
 }
 
 apr_uint32_t h2_habits_place(const h2_head *head)
 {
-    apr_uint32_t hash = hash_text(2166136261u, h2_head_authority(head), '\0');
+    const char *path = h2_head_path(head), *query = path ? strchr(path, '?') : NULL;
+    apr_uint64_t hash = hash_text(0, h2_head_authority(head));
 
-    hash = hash_text(hash, h2_head_method(head), '\0');
-    hash = hash_text(hash, h2_head_path(head), '?');
-    return (hash ^ (hash >> 16)) % H2_HABITS_PLACES;
+    hash = hash_text(hash, h2_head_method(head));
+    hash = query ? h2_text_hash(hash, path, (apr_size_t)(query - path)) : hash_text(hash, path);
+    return (apr_uint32_t)(hash % H2_HABITS_PLACES);
 }
 
 apr_uint32_t h2_habits_of(h2_stream *stream)

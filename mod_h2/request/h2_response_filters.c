@@ -95,15 +95,14 @@ static int is_listed(const apr_array_header_t *list, const char *token)
 /* All Vary fields in one, each name once: caches compare the text. */
 static void unify_vary(request_rec *r)
 {
-    const char *vary = apr_table_getm(r->pool, r->headers_out, "Vary");
     apr_array_header_t *names;
     char *token, *state, *text;
 
-    if (!vary) {
+    if (!apr_table_get(r->headers_out, "Vary")) {
         return;
     }
     names = apr_array_make(r->pool, 5, sizeof(const char *));
-    text = apr_pstrdup(r->pool, vary);
+    text = apr_pstrdup(r->pool, apr_table_getm(r->pool, r->headers_out, "Vary"));
     for (token = apr_strtok(text, ", \t", &state); token;
          token = apr_strtok(NULL, ", \t", &state)) {
         if (!is_listed(names, token)) {

@@ -13,66 +13,62 @@ APR_DECLARE_OPTIONAL_FN(char *, http2_var_lookup,
                         (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
 APR_DECLARE_OPTIONAL_FN(int, http2_is_h2, (conn_rec *));
 
-static const char *value_http2(const h2_context *context, apr_pool_t *pool)
+static const char *value_http2(h2_context *context, apr_pool_t *pool)
 {
     (void)context;
     (void)pool;
     return "on";
 }
 
-static const char *value_push(const h2_context *context, apr_pool_t *pool)
+static const char *value_push(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
     return (context && context->may_push && context->r && h2_config_is_push(context->r)) ? "on"
                                                                                         : "off";
 }
 
-static const char *value_pushed(const h2_context *context, apr_pool_t *pool)
+static const char *value_pushed(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
     return (context && context->stream->pushed_on) ? "PUSHED" : NULL;
 }
 
-static const char *value_pushed_on(const h2_context *context, apr_pool_t *pool)
+static const char *value_pushed_on(h2_context *context, apr_pool_t *pool)
 {
     return (context && context->stream->pushed_on) ? apr_itoa(pool, context->stream->pushed_on)
                                                    : NULL;
 }
 
-/* Room for a text of so many bytes; gives its end, which is set. */
-static char *end_of_text(apr_pool_t *pool, apr_size_t bytes)
+/* "CONNECTION-STREAM", worked out once. */
+static const char *tag_of(h2_context *context)
 {
-    char *end = (char *)apr_palloc(pool, bytes + 1) + bytes;
+    const char *connection = context->session->tag;
+    apr_size_t length = strlen(connection);
 
-    *end = '\0';
-    return end;
-}
+    if (!context->tag) {
+        char *end = (char *)apr_palloc(context->pool, length + H2_TEXT_NUMBER_BYTES + 1)
+                    + length + H2_TEXT_NUMBER_BYTES;
 
-static const char *value_stream_id(const h2_context *context, apr_pool_t *pool)
-{
-    return context ? h2_text_number(end_of_text(pool, H2_TEXT_NUMBER_BYTES),
-                                    (apr_uint64_t)context->stream->id)
-                   : NULL;
-}
-
-/* "CONNECTION-STREAM" */
-static const char *value_stream_tag(const h2_context *context, apr_pool_t *pool)
-{
-    const h2_session *session;
-    apr_size_t length;
-    char *place;
-
-    if (!context) {
-        return NULL;
+        *end = '\0';
+        context->tag = h2_text_number(end, (apr_uint64_t)context->stream->id) - length;
+        memcpy(context->tag, connection, length);
     }
-    session = context->session;
-    length = strlen(session->tag);
-    place = h2_text_number(end_of_text(pool, length + H2_TEXT_NUMBER_BYTES),
-                           (apr_uint64_t)context->stream->id);
-    return memcpy(place - length, session->tag, length);
+    return context->tag;
 }
 
-static const char *value_original_host(const h2_context *context, apr_pool_t *pool)
+static const char *value_stream_tag(h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return context ? tag_of(context) : NULL;
+}
+
+static const char *value_stream_id(h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return context ? tag_of(context) + strlen(context->session->tag) : NULL;
+}
+
+static const char *value_original_host(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
     return context ? context->original_host : NULL;
@@ -81,7 +77,7 @@ static const char *value_original_host(const h2_context *context, apr_pool_t *po
 /* NULL: not on this connection. */
 static const struct {
     const char *name;
-    const char *(*value)(const h2_context *context, apr_pool_t *pool);
+    const char *(*value)(h2_context *context, apr_pool_t *pool);
 } variables[] = {
     {"HTTP2", value_http2},
     {"H2PUSH", value_push},
@@ -95,7 +91,7 @@ static const struct {
 
 static int set_variables(request_rec *r)
 {
-    const h2_context *context = h2_context_of(r->connection);
+    h2_context *context = h2_context_of(r->connection);
     int is_new = context && !apr_table_get(r->subprocess_env, variables[0].name);
     apr_size_t i;
 

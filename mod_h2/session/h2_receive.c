@@ -90,9 +90,9 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
     if (!head) {
         return 0;
     }
-    rv = h2_head_add(head, (const char *)name_bytes.base, name_bytes.len,
-                     (const char *)value_bytes.base, value_bytes.len,
-                     H2_SESSION_HEADER_LIST_BYTES);
+    rv = h2_head_add_checked(head, (const char *)name_bytes.base, name_bytes.len,
+                             (const char *)value_bytes.base, value_bytes.len,
+                             H2_SESSION_HEADER_LIST_BYTES);
     switch (rv) {
     case APR_SUCCESS:
         return 0;

@@ -22,24 +22,40 @@
 #define H2_WINDOW_WIDEST ((apr_size_t)1024 * 1024)
 #define H2_WIDENED_MAX   ((apr_size_t)4 * 1024 * 1024)
 
-static nghttp2_session_callbacks *callbacks;
+/* Those of sessions that pad no frames: asking for each costs something. */
+static nghttp2_session_callbacks *plain_callbacks;
+static nghttp2_session_callbacks *padding_callbacks;
 
 static apr_status_t delete_callbacks(void *data)
 {
     (void)data;
-    nghttp2_session_callbacks_del(callbacks);
-    callbacks = NULL;
+    nghttp2_session_callbacks_del(plain_callbacks);
+    nghttp2_session_callbacks_del(padding_callbacks);
+    plain_callbacks = padding_callbacks = NULL;
     return APR_SUCCESS;
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0) {
+        return NULL;
+    }
+    h2_receive_callbacks(callbacks);
+    h2_transmit_callbacks(callbacks);
+    return callbacks;
 }
 
 apr_status_t h2_session_module_init(apr_pool_t *pool)
 {
-    if (nghttp2_session_callbacks_new(&callbacks) != 0) {
+    plain_callbacks = make_callbacks();
+    padding_callbacks = make_callbacks();
+    apr_pool_cleanup_register(pool, NULL, delete_callbacks, apr_pool_cleanup_null);
+    if (!plain_callbacks || !padding_callbacks) {
         return APR_ENOMEM;
     }
-    h2_receive_callbacks(callbacks);
-    h2_transmit_callbacks(callbacks);
-    apr_pool_cleanup_register(pool, NULL, delete_callbacks, apr_pool_cleanup_null);
+    h2_transmit_padding_callback(padding_callbacks);
     return APR_SUCCESS;
 }
 
@@ -90,8 +106,10 @@ static apr_status_t create_nghttp2(h2_session *session)
         nghttp2_option_set_max_send_header_block_length(
             session->options, (size_t)session->conf->max_header_block_bytes);
     }
-    if (nghttp2_session_server_new3(&session->ngh2, callbacks, session, session->options,
-                                    &memory)
+    if (nghttp2_session_server_new3(&session->ngh2,
+                                    (session->conf->padding_bits > 0) ? padding_callbacks
+                                                                      : plain_callbacks,
+                                    session, session->options, &memory)
         != 0) {
         return APR_ENOMEM;
     }

@@ -12,6 +12,9 @@
 void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
 void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
+/* The same for sessions that pad frames, H2Padding. */
+void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
+
 /* Memory for what comes and goes with a request. NULL while the session is in no loop yet,
  * as it may not touch that then. */
 h2_blocks *h2_session_blocks(const h2_session *session);

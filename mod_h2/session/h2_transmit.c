@@ -194,14 +194,11 @@ static ssize_t on_select_padding(nghttp2_session *ngh2, const nghttp2_frame *fra
 {
     h2_session *session = user_data;
     apr_size_t length = frame->hd.length;
+    unsigned char random;
 
     (void)ngh2;
-    if (session->conf->padding_bits > 0) {
-        unsigned char random;
-
-        apr_generate_random_bytes(&random, 1);
-        length += random & ((1u << session->conf->padding_bits) - 1);
-    }
+    apr_generate_random_bytes(&random, 1);
+    length += random & ((1u << session->conf->padding_bits) - 1);
     return (ssize_t)((length < max_length) ? length : max_length);
 }
 
@@ -287,9 +284,13 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
-    nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
+}
+
+void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
 }
 
 /* Bytes of the final head and of the trailers, as far as they are still to be sent. They

@@ -135,7 +135,7 @@ def httpd(site, home, profile, ports, modules_dir, http2_module, backend, direct
 _NGINX = """
 daemon off;
 {user}
-worker_processes 1;
+worker_processes auto;
 worker_rlimit_nofile 16384;
 pid "{home}/nginx.pid";
 error_log "{home}/error_log" warn;

@@ -46,6 +46,28 @@ static void what_stands_behind_the_text_is_not_looked_at(void **state)
     assert_true(h2_text_has_control("abcdefgh\n", 9));
 }
 
+static void texts_that_differ_in_one_octet_have_different_hashes(void **state)
+{
+    size_t length, place;
+
+    (void)state;
+    for (length = 1; length < LENGTH_MAX; ++length) {
+        char text[LENGTH_MAX];
+        apr_uint64_t hash;
+
+        memset(text, 'a', sizeof(text));
+        hash = h2_text_hash(0, text, length);
+        assert_true(h2_text_hash(0, text, length) == hash);
+        assert_true(h2_text_hash(0, text, length - 1) != hash);
+        assert_true(h2_text_hash(1, text, length) != hash);
+        for (place = 0; place < length; ++place) {
+            text[place] = 'b';
+            assert_true(h2_text_hash(0, text, length) != hash);
+            text[place] = 'a';
+        }
+    }
+}
+
 static void numbers_are_decimal(void **state)
 {
     static const struct {
@@ -72,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_control_is_found_wherever_it_is),
         cmocka_unit_test(what_stands_behind_the_text_is_not_looked_at),
+        cmocka_unit_test(texts_that_differ_in_one_octet_have_different_hashes),
         cmocka_unit_test(numbers_are_decimal),
     };
 

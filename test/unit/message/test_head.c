@@ -366,6 +366,25 @@ static void different_names_are_never_merged(void **state)
     }
 }
 
+static void a_browsers_names_are_not_taken_for_repeated_ones(void **state)
+{
+    static const char *const names[] = {
+        "user-agent", "accept", "accept-language", "accept-encoding", "referer", "cookie",
+        "upgrade-insecure-requests", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
+        "sec-fetch-user", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "priority",
+        "te", "cache-control", "pragma", "if-none-match", "if-modified-since",
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); ++i) {
+        add(names[i], "x");
+        assert_false(h2_head_may_repeat(head));
+    }
+    add("referer", "y");
+    assert_true(h2_head_may_repeat(head));
+}
+
 static void what_the_table_had_before_stays(void **state)
 {
     apr_table_t *table = apr_table_make(pool, 4);
@@ -410,6 +429,7 @@ int main(void)
         TEST(a_single_cookie_stays_as_it_is),
         TEST(other_repeated_names_are_merged_as_in_http_1),
         TEST(different_names_are_never_merged),
+        TEST(a_browsers_names_are_not_taken_for_repeated_ones),
         TEST(what_the_table_had_before_stays),
         TEST(no_head_can_be_destroyed_as_well),
     };

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <apr_atomic.h>
+
 #include <http_connection.h>
 
 /* From the first GOAWAY, which lets requests on their way arrive, to the last:
@@ -16,11 +18,16 @@
  * window of the connection, RFC 9113, 6.9. */
 #define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
 
-/* Where H2WindowSize is not given: how wide the window of a stream may become whose
- * request reads faster than the client may send, and all of a connection together
- * beyond their first size. */
-#define H2_WINDOW_WIDEST ((apr_size_t)1024 * 1024)
+/* Where H2WindowSize is not given: by what the window of a stream grows whose request reads
+ * faster than the client may send, and how wide it may become; how much all streams of a
+ * connection, and all of a child, may have together beyond their first size. */
+#define H2_WINDOW_GROWTH 16
+#define H2_WINDOW_WIDEST ((apr_size_t)4 * 1024 * 1024)
 #define H2_WIDENED_MAX   ((apr_size_t)4 * 1024 * 1024)
+#define H2_WIDENED_CHILD_MAX_KIB (64 * 1024)
+
+/* Any thread, atomically. */
+static volatile apr_uint32_t child_widened_kib;
 
 /* Those of sessions that pad no frames: asking for each costs something. */
 static nghttp2_session_callbacks *plain_callbacks;
@@ -338,20 +345,51 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
     }
 }
 
+/* Takes so many bytes of what windows may be wider than H2WindowSize. 0: too many are taken. */
+static int take_width(h2_session *session, apr_size_t bytes)
+{
+    apr_uint32_t kib = (apr_uint32_t)(bytes / 1024);
+
+    if (session->widened_bytes + bytes > H2_WIDENED_MAX) {
+        return 0;
+    }
+    if (apr_atomic_add32(&child_widened_kib, kib) + kib > H2_WIDENED_CHILD_MAX_KIB) {
+        apr_atomic_sub32(&child_widened_kib, kib);
+        return 0;
+    }
+    session->widened_bytes += bytes;
+    return 1;
+}
+
+static void give_width_back(h2_session *session, apr_size_t bytes)
+{
+    session->widened_bytes -= bytes;
+    apr_atomic_sub32(&child_widened_kib, (apr_uint32_t)(bytes / 1024));
+}
+
 void h2_session_widen(h2_session *session, h2_stream *stream)
 {
     apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
+    apr_size_t more = width * (H2_WINDOW_GROWTH - 1);
 
     h2_loop_assert_held(session->loop);
     if (session->conf->is_window_set || !stream->is_window_used || stream->is_closed
-        || stream->exchange.in_is_ended || stream->in_bytes < stream->widen_at
-        || width * 2 > H2_WINDOW_WIDEST || session->widened_bytes + width > H2_WIDENED_MAX
-        || nghttp2_session_set_local_window_size(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
-                                                 (int32_t)(width * 2)) != 0) {
+        || stream->exchange.in_is_ended || stream->in_bytes < stream->widen_at) {
         return;
     }
-    stream->widened_bytes += width;
-    session->widened_bytes += width;
+    if (more > H2_WINDOW_WIDEST - width) {
+        more = H2_WINDOW_WIDEST - width;
+    }
+    more -= more % 1024; /* it is counted in KiB */
+    if (!more || !take_width(session, more)) {
+        return;
+    }
+    if (nghttp2_session_set_local_window_size(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
+                                              (int32_t)(width + more)) != 0) {
+        give_width_back(session, more);
+        return;
+    }
+    stream->widened_bytes += more;
     stream->is_window_used = 0;
     stream->widen_at = stream->in_bytes + (apr_off_t)width; /* see first what it is good for */
 }
@@ -376,7 +414,9 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
         }
     }
     h2_scheduler_leave(&session->scheduler, stream);
-    session->widened_bytes -= stream->widened_bytes;
+    if (stream->widened_bytes) {
+        give_width_back(session, stream->widened_bytes);
+    }
     /* What nobody will read must not hold the window of the connection. */
     if (stream->in_unread_bytes) {
         nghttp2_session_consume_connection(session->ngh2, stream->in_unread_bytes);

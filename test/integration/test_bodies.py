@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import environment as env
+from conftest import open_client
 from demosite import GIB, pattern
 from environment import wait_until
 from h2client import (DATA, END_STREAM, HEADERS, NO_ERROR, PADDED, PROTOCOL_ERROR, RST_STREAM)
@@ -75,12 +76,12 @@ def test_1_gib_is_uploaded_with_bounded_memory(servers, tmp_path):
     assert_bounded(most, 8192)
 
 
-def widest_windows(client, streams, wanted):
+def widest_windows(client, streams, wanted, at_least=30, at_most=300):
     """Sends all that the windows allow, again and again, until the widest window of each stream
     together with the others' reaches `wanted`, and some times more; their sum."""
     widest = {stream: stream.send_window for stream in streams}
     rounds = 0
-    while rounds < 300 and (sum(widest.values()) < wanted or rounds < 30):
+    while rounds < at_most and (sum(widest.values()) < wanted or rounds < at_least):
         rounds += 1
         for stream in streams:
             client.send_data(stream, bytes(min(stream.send_window, client.send_window)))
@@ -95,7 +96,7 @@ def test_the_window_of_an_upload_widens_as_long_as_its_handler_keeps_up(h2):
     h2.wait_settings()
     stream = h2.request("POST", "/h2test/read", end=False)
     assert stream.send_window == 65535
-    assert 500000 < widest_windows(h2, [stream], 500000) <= MIB
+    assert 2.5 * MIB < widest_windows(h2, [stream], 2.5 * MIB, at_least=10) <= 4 * MIB
     h2.send_data(stream, b"", end=True)
     assert h2.wait(stream).complete
     other = h2.request("POST", "/h2test/read", end=False)
@@ -116,6 +117,19 @@ def test_the_windows_of_all_uploads_of_a_connection_have_a_bound(h2):
             h2.send_data(stream, b"", end=True)
         h2.wait(*streams)
         assert all(s.complete for s in streams)
+
+
+def test_the_windows_of_all_uploads_of_a_child_have_a_bound(servers):
+    httpd = servers.main("event")
+    for _ in range(2):
+        clients = [open_client(httpd, "clear") for _ in range(26)]
+        widest = 0
+        for client in clients:
+            stream = client.request("POST", "/h2test/read", end=False)
+            widest += widest_windows(client, [stream], 2.5 * MIB, at_least=0, at_most=20)
+        assert 40 * MIB < widest <= 64 * MIB + 26 * 65535
+        for client in clients:  # what was granted comes back with the connection's end as well
+            client.close()
 
 
 def test_a_slow_handler_bounds_what_is_buffered_of_an_upload(httpd, connect, counter):

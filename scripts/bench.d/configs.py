@@ -48,7 +48,7 @@ SSLSessionTickets off
 {listen}
 <Directory "/">
     AllowOverride None
-    Options None
+    Options FollowSymLinks
     Require all granted
 </Directory>
 {profile}
@@ -193,7 +193,6 @@ def _nginx(site, home, **parts):
 
 
 _H2O = """
-num-threads: 1
 {user}
 pid-file: {home}/h2o.pid
 error-log: {home}/error_log

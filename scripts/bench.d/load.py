@@ -10,6 +10,7 @@ import time
 import configs
 from counters import Sample, connections
 from events import measure_events
+from placement import placed
 from servers import Failed, which
 
 WARM_UP_SECONDS = 0.3
@@ -122,11 +123,13 @@ def _result(case, before, after, rows, begin, end, client_cpu, client_seconds):
 class _Client:
     """h2load as a process of ours that never outlives the measurement."""
 
-    def __init__(self, command):
+    def __init__(self, command, cores=None):
         self._usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.started = time.time()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        preexec_fn=cores and (
+                                            lambda: os.sched_setaffinity(0, cores)))
 
     def finish(self, limit):
         """(output, its CPU seconds, its wall seconds)"""
@@ -151,11 +154,11 @@ def _sleep_until(moment):
     time.sleep(max(0.0, moment - time.time()))
 
 
-def _measure_timed(case, server, site, seconds):
+def _measure_timed(case, server, site, seconds, cores):
     log = site.path("h2load.log")
     limits = ["-D", f"{int(seconds * 1000)}ms", "--warm-up-time",
               f"{int(WARM_UP_SECONDS * 1000)}ms"]
-    client = _Client(_h2load(case, server.name, site, server.port(case), log, limits))
+    client = _Client(_h2load(case, server.name, site, server.port(case), log, limits), cores)
     try:
         _sleep_until(client.started + WARM_UP_SECONDS + _MARGIN_SECONDS)
         before = Sample.take(server.pid)
@@ -249,7 +252,8 @@ def measure(case, server, site, seconds, first):
             _measure_counted(case, server, site)  # its warm-up
         figures = _measure_counted(case, server, site)
     else:
-        figures = _measure_timed(case, server, site, seconds)
+        with placed(case, server) as cores:
+            figures = _measure_timed(case, server, site, seconds, cores)
     if not server.running():
         raise Failed(f"the server has ended: {server.log_tail(1)}")
     return figures

@@ -1,5 +1,6 @@
 #include "conn/h2_child.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <apr_atomic.h>
@@ -29,10 +30,17 @@ h2_child *h2_child_get(void)
     return child;
 }
 
+/* Cores that this process may use: in a container often fewer than there are. */
 static int core_count(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef CPU_COUNT
+    cpu_set_t cores;
 
+    if (sched_getaffinity(0, sizeof(cores), &cores) == 0) {
+        count = CPU_COUNT(&cores);
+    }
+#endif
     return (count < 1) ? 1 : (count > H2_CHILD_LOOPS_MAX) ? H2_CHILD_LOOPS_MAX : (int)count;
 }
 

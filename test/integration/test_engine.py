@@ -401,11 +401,20 @@ def test_threads_grow_with_need_and_shrink_to_the_minimum(small, transport, coun
     wait_until(lambda: small.threads() <= least, "the number of threads to go back", timeout=10)
 
 
-def idle_threads(server):
+def idle_threads(server, min_workers=4):
     """What a child has at least: MPM threads, their listener and the main thread, H2MinWorkers or
-    two for each core, the watchdog; and two of ThreadSanitizer's own."""
-    return (server.settings["threads"] + 2 + max(4, 2 * min(os.cpu_count(), 16)) + 1
+    two for each core that it may use, the watchdog; and two of ThreadSanitizer's own."""
+    cores = len(server.cores or os.sched_getaffinity(0))
+    return (server.settings["threads"] + 2 + max(min_workers, 2 * min(cores, 16)) + 1
             + (2 if env.sanitizer == "tsan" else 0))
+
+
+def test_a_child_has_a_loop_for_each_core_that_it_may_use(servers):
+    cores = sorted(os.sched_getaffinity(0))
+    for count in {1, len(cores)}:
+        server = servers.get("cores%d" % count, "event", PLAIN + "H2MinWorkers 1",
+                             ports=("tls", "clear"), threads=4, cores=set(cores[:count]))
+        wait_until(lambda: server.threads() == idle_threads(server, 1), "the threads", timeout=10)
 
 
 def test_other_modules_are_told_the_number_of_workers(small, transport):

@@ -86,8 +86,10 @@ def free_ports(count):
         return [s.getsockname()[1] for s in sockets]
 
 
-def _child_setup(nofile):
+def _child_setup(nofile, cores):
     def setup():
+        if cores:
+            os.sched_setaffinity(0, cores)
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG: never outlive the tests
         if nofile:
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -104,7 +106,7 @@ class Httpd:
 
     def __init__(self, name, mpm, config, docroot, modules=(), ports=("tls", "clear"), threads=32,
                  servers=1, server_limit=None, max_workers=None, nofile=None, more_levels="",
-                 certs=None, async_factor=20, max_connections=0, is_stable=True):
+                 certs=None, async_factor=20, max_connections=0, is_stable=True, cores=None):
         self.name = name
         self.mpm = mpm
         self.root = env.scratch_dir() / name
@@ -113,6 +115,7 @@ class Httpd:
         self.ports = dict(zip(ports, free_ports(len(ports))))
         self.modules = list(dict.fromkeys(["mpm_" + mpm, *BASE_MODULES, *modules]))
         self.nofile = nofile
+        self.cores = cores              # that it may use; None: all
         self.process = None
         self.is_stable = is_stable      # its children are to stay the same
         self._known_children = None
@@ -192,7 +195,7 @@ class Httpd:
             self.process = subprocess.Popen(
                 self._command("-DFOREGROUND"), stdin=subprocess.DEVNULL, stdout=self._stderr,
                 stderr=self._stderr, env=self._environment(), start_new_session=True,
-                preexec_fn=_child_setup(self.nofile))
+                preexec_fn=_child_setup(self.nofile, self.cores))
             wait_until(lambda: self.process.poll() is not None or self._is_up(), "httpd to start",
                        timeout=30)
             if self.process.poll() is None:

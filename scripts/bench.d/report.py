@@ -169,6 +169,16 @@ def print_instructions(rows):
     _print_row_notes(rows)
 
 
+def print_scaling(rows):
+    servers = [name for name in NAMES if any(name in found for found in rows.values())]
+    print("\nWhat keeps threads waiting for one another, clear text")
+    _print_rows("count", servers, [
+        [row] + ["ERROR" if "error" in found.get(name, {})
+                 else number(found.get(name, {}).get("count")) for name in servers]
+        for row, found in rows.items()])
+    _print_row_notes(rows)
+
+
 def _print_row_notes(rows):
     for row, found in rows.items():
         for name, figures in found.items():

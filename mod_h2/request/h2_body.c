@@ -29,6 +29,8 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
     h2_loop_lock(loop);
     while (rv == APR_SUCCESS && h2_chunks_is_empty(&exchange->in) && !exchange->in_is_ended
            && !exchange->is_aborted) {
+        h2_session_credit(context->session, context->stream);
+        h2_pump_credit(context);
         rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
         has_waited = 1;
     }

@@ -195,18 +195,6 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     return 0;
 }
 
-/* Credit is given when half of a window is consumed: a client with more than that on
- * its way has to wait for it, sooner or later. */
-static void note_use_of_window(const h2_session *session, h2_stream *stream)
-{
-    apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
-    int32_t left = nghttp2_session_get_stream_local_window_size(session->ngh2, stream->id);
-
-    if (left <= (int32_t)(width / 2)) {
-        stream->is_window_used = 1;
-    }
-}
-
 static int on_data_chunk_recv(nghttp2_session *ngh2, uint8_t flags, int32_t stream_id,
                               const uint8_t *data, size_t length, void *user_data)
 {
@@ -219,9 +207,6 @@ static int on_data_chunk_recv(nghttp2_session *ngh2, uint8_t flags, int32_t stre
         return nghttp2_session_consume_connection(ngh2, length) == 0
                    ? 0
                    : NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-    if (!session->conf->is_window_set) {
-        note_use_of_window(session, stream);
     }
     stream->in_bytes += (apr_off_t)length;
     stream->in_unread_bytes += length;

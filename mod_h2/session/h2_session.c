@@ -26,6 +26,10 @@
 #define H2_WIDENED_MAX   ((apr_size_t)4 * 1024 * 1024)
 #define H2_WIDENED_CHILD_MAX_KIB (64 * 1024)
 
+/* Credit is given back when half of a window is consumed (nghttp2); to a request that waits, when
+ * it is this part: it could wait for more than the client may send. */
+#define H2_CREDIT_DIVISOR 4
+
 /* Any thread, atomically. */
 static volatile apr_uint32_t child_widened_kib;
 
@@ -345,6 +349,24 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
     }
 }
 
+void h2_session_credit(h2_session *session, h2_stream *stream)
+{
+    apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
+    apr_size_t received, consumed;
+
+    h2_loop_assert_held(session->loop);
+    if (stream->is_closed || stream->exchange.in_is_ended) {
+        return;
+    }
+    received = (apr_size_t)nghttp2_session_get_stream_effective_recv_data_length(session->ngh2,
+                                                                                 stream->id);
+    consumed = (received > stream->in_unread_bytes) ? received - stream->in_unread_bytes : 0;
+    if (consumed >= width / H2_CREDIT_DIVISOR) {
+        nghttp2_submit_window_update(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
+                                     (int32_t)consumed);
+    }
+}
+
 /* Takes so many bytes of what windows may be wider than H2WindowSize. 0: too many are taken. */
 static int take_width(h2_session *session, apr_size_t bytes)
 {
@@ -373,8 +395,8 @@ void h2_session_widen(h2_session *session, h2_stream *stream)
     apr_size_t more = width * (H2_WINDOW_GROWTH - 1);
 
     h2_loop_assert_held(session->loop);
-    if (session->conf->is_window_set || !stream->is_window_used || stream->is_closed
-        || stream->exchange.in_is_ended || stream->in_bytes < stream->widen_at) {
+    if (session->conf->is_window_set || stream->is_closed || stream->exchange.in_is_ended
+        || stream->in_bytes < (apr_off_t)width / 2 || stream->in_bytes < stream->widen_at) {
         return;
     }
     if (more > H2_WINDOW_WIDEST - width) {
@@ -390,7 +412,6 @@ void h2_session_widen(h2_session *session, h2_stream *stream)
         return;
     }
     stream->widened_bytes += more;
-    stream->is_window_used = 0;
     stream->widen_at = stream->in_bytes + (apr_off_t)width; /* see first what it is good for */
 }
 

@@ -157,8 +157,12 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
 /* The request has read length bytes of its body: the client may send more. */
 void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);
 
-/* The request has had to wait for its body: if the client waited for us as well, it
- * gets a wider window, as far as the bounds of stream and connection allow. */
+/* The request is about to wait for its body: what it has read is given back to the client's
+ * window now, if that is worth a frame. */
+void h2_session_credit(h2_session *session, h2_stream *stream);
+
+/* The request has had to wait for its body: if it has read a whole window since the last time,
+ * the client gets a wider one, as far as the bounds of stream, connection and child allow. */
 void h2_session_widen(h2_session *session, h2_stream *stream);
 
 /* Packs frames into the loop's scratch buffer until it is full or there is no

@@ -57,7 +57,6 @@ struct h2_stream {
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
     apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
-    unsigned is_window_used : 1;         /* the client has used half of its window at once */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* known to the scheduler as one with output */
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */

@@ -256,6 +256,18 @@ def test_a_window_size_that_was_given_is_never_widened(clear):
     assert clear.wait(stream).complete
 
 
+def test_a_handler_that_waits_has_given_the_window_back(clear, counter):
+    """Else a client with a long way has two thirds of its window only."""
+    stream = clear.request("POST", "/h2test/read?tag=%s" % counter, end=False)
+    clear.wait_settings()
+    for _ in range(5):
+        size = min(stream.send_window, clear.send_window)
+        clear.send_data(stream, bytes(size))
+        clear.wait_for(lambda: stream.send_window > 75000, "three quarters of the window")
+    clear.send_data(stream, b"", end=True)
+    assert clear.wait(stream).complete
+
+
 def test_stream_max_mem_size_bounds_what_a_handler_may_write_ahead(effects, clear, other, counter,
                                                                    servers):
     for port, size in (("clear", 20000), ("other", 300000)):

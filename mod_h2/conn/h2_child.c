@@ -30,7 +30,7 @@ h2_child *h2_child_get(void)
     return child;
 }
 
-/* Cores that this process may use: in a container often fewer than there are. */
+/* Cores that this process may use: with a cpuset fewer than there are. */
 static int core_count(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);

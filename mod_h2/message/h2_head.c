@@ -210,6 +210,8 @@ apr_status_t h2_head_add_checked(h2_head *head, const char *name, apr_size_t nam
     apr_status_t rv;
     int pseudo = -1;
 
+    H2_ASSERT(!has_forbidden_octet(name, name_length)
+              && !has_forbidden_octet(value, value_length));
     if (bytes > limit_bytes || head->list_bytes > limit_bytes - bytes) {
         return APR_ENOSPC;
     }

@@ -23,16 +23,21 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
     h2_exchange *exchange = context->exchange;
     h2_loop *loop = context->session->loop;
     apr_status_t rv = APR_SUCCESS;
-    int has_waited = 0;
+    int has_waited = 0, has_credited = 0;
 
     h2_chunks_init(taken);
     h2_loop_lock(loop);
     while (rv == APR_SUCCESS && h2_chunks_is_empty(&exchange->in) && !exchange->in_is_ended
            && !exchange->is_aborted) {
-        h2_session_credit(context->session, context->stream);
-        h2_pump_credit(context);
+        if (!has_credited) {
+            h2_session_credit(context->session, context->stream);
+            h2_pump_credit(context);
+            has_credited = 1;
+            continue; /* writing may have ended the stream, and nobody wakes it for that */
+        }
         rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
         has_waited = 1;
+        has_credited = 0;
     }
     if (APR_STATUS_IS_EAGAIN(rv)) {
         h2_exchange_settle(exchange);

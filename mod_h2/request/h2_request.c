@@ -82,8 +82,15 @@ int h2_request_check_fields(const server_rec *s, const h2_head *head)
 /* HTTP/1.1's limits on a head hold here as well. 0, or the status to answer. */
 static int check_limits(const request_rec *r, const h2_head *head)
 {
-    return ((int)strlen(r->the_request) > r->server->limit_req_line)
-               ? HTTP_REQUEST_URI_TOO_LARGE : h2_request_check_fields(r->server, head);
+    const char *authority = h2_head_authority(head); /* becomes Host */
+
+    if ((int)strlen(r->the_request) > r->server->limit_req_line) {
+        return HTTP_REQUEST_URI_TOO_LARGE;
+    }
+    if (authority && strlen(authority) > (apr_size_t)r->server->limit_req_fieldsize) {
+        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
+    return h2_request_check_fields(r->server, head);
 }
 
 static int is_within_limit(void *data, const char *name, const char *value)

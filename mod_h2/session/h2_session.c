@@ -26,6 +26,9 @@
 #define H2_WIDENED_MAX   ((apr_size_t)4 * 1024 * 1024)
 #define H2_WIDENED_CHILD_MAX_KIB (64 * 1024)
 
+/* A client that needs longer for a window has no use for a wider one: no way is so long. */
+#define H2_WINDOW_USEC APR_USEC_PER_SEC
+
 /* Credit is given back when half of a window is consumed (nghttp2); to a request that waits, when
  * it is this part: it could wait for more than the client may send. */
 #define H2_CREDIT_DIVISOR 4
@@ -352,16 +355,15 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
 void h2_session_credit(h2_session *session, h2_stream *stream)
 {
     apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
-    apr_size_t received, consumed;
+    apr_int64_t consumed;
 
     h2_loop_assert_held(session->loop);
     if (stream->is_closed || stream->exchange.in_is_ended) {
         return;
     }
-    received = (apr_size_t)nghttp2_session_get_stream_effective_recv_data_length(session->ngh2,
-                                                                                 stream->id);
-    consumed = (received > stream->in_unread_bytes) ? received - stream->in_unread_bytes : 0;
-    if (consumed >= width / H2_CREDIT_DIVISOR) {
+    consumed = nghttp2_session_get_stream_effective_recv_data_length(session->ngh2, stream->id)
+               - (apr_int64_t)stream->in_unread_bytes;
+    if (consumed >= (apr_int64_t)(width / H2_CREDIT_DIVISOR)) {
         nghttp2_submit_window_update(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
                                      (int32_t)consumed);
     }
@@ -389,6 +391,21 @@ static void give_width_back(h2_session *session, apr_size_t bytes)
     apr_atomic_sub32(&child_widened_kib, (apr_uint32_t)(bytes / 1024));
 }
 
+/* Has the request read so much so fast that the width of the window may be what keeps its
+ * client from sending more? If it was too slow, the time begins anew. */
+static int is_fast(const h2_session *session, h2_stream *stream, apr_size_t width)
+{
+    apr_time_t now = session->loop->now;
+    apr_time_t since = stream->width_since ? stream->width_since : stream->begun;
+
+    if (stream->in_bytes - stream->width_begun < (apr_off_t)width * 3 / 4) {
+        return 0;
+    }
+    stream->width_since = now;
+    stream->width_begun = stream->in_bytes;
+    return now - since <= H2_WINDOW_USEC;
+}
+
 void h2_session_widen(h2_session *session, h2_stream *stream)
 {
     apr_size_t width = (apr_size_t)session->conf->window_bytes + stream->widened_bytes;
@@ -396,7 +413,7 @@ void h2_session_widen(h2_session *session, h2_stream *stream)
 
     h2_loop_assert_held(session->loop);
     if (session->conf->is_window_set || stream->is_closed || stream->exchange.in_is_ended
-        || stream->in_bytes < (apr_off_t)width / 2 || stream->in_bytes < stream->widen_at) {
+        || !is_fast(session, stream, width)) {
         return;
     }
     if (more > H2_WINDOW_WIDEST - width) {
@@ -412,7 +429,6 @@ void h2_session_widen(h2_session *session, h2_stream *stream)
         return;
     }
     stream->widened_bytes += more;
-    stream->widen_at = stream->in_bytes + (apr_off_t)width; /* see first what it is good for */
 }
 
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)

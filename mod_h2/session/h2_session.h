@@ -161,8 +161,8 @@ void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t leng
  * window now, if that is worth a frame. */
 void h2_session_credit(h2_session *session, h2_stream *stream);
 
-/* The request has had to wait for its body: if it has read a whole window since the last time,
- * the client gets a wider one, as far as the bounds of stream, connection and child allow. */
+/* The request has had to wait for its body: if it has read most of a window within a second, the
+ * client gets a wider one, as far as the bounds of stream, connection and child allow. */
 void h2_session_widen(h2_session *session, h2_stream *stream);
 
 /* Packs frames into the loop's scratch buffer until it is full or there is no

@@ -51,7 +51,8 @@ struct h2_stream {
     apr_off_t in_bytes;                  /* of the body, received */
     apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
     apr_size_t widened_bytes;            /* of its window, beyond H2WindowSize */
-    apr_off_t widen_at;                  /* in_bytes from which it may be widened again */
+    apr_off_t width_begun;               /* in_bytes and the time from which it is seen how fast */
+    apr_time_t width_since;              /* a window is used; 0: from the beginning */
     apr_uint64_t out_bytes;              /* of frames, for the log */
     apr_time_t begun;                    /* when the head was complete */
     apr_uint32_t habit;                  /* where request/ remembers its like */

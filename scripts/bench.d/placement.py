@@ -25,9 +25,9 @@ def placed(case, server):
         return
     pids = server_pids(server.pid)
     client = {max(cores)}
-    for pid in pids:
-        _place(pid, cores - client)
     try:
+        for pid in pids:
+            _place(pid, cores - client)
         yield client
     finally:
         for pid in pids:

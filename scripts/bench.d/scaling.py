@@ -14,7 +14,7 @@ from servers import Failed, Server, which
 CORES = (1, 2, 4, 8, 16)
 _REQUESTS = 20000
 _LIMIT_SECONDS = 60
-# glibc's mutexes wait so, and nothing else does: condition variables have an operation of their own.
+# glibc's mutexes wait so, and nothing else does: condition variables have their own operation.
 _CONTENDED = re.compile(r"FUTEX_WAIT_PRIVATE, 2, NULL")
 _LOCKED = re.compile(r"\s*([0-9a-f]+):\s+(?:lock\s|xchg\s.*\()")
 _PRETEND = """

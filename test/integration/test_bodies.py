@@ -124,12 +124,15 @@ def test_the_windows_of_all_uploads_of_a_child_have_a_bound(servers):
     for _ in range(2):
         clients = [open_client(httpd, "clear") for _ in range(26)]
         widest = 0
+        streams = []
         for client in clients:
             stream = client.request("POST", "/h2test/read", end=False)
+            streams.append(stream)
             widest += widest_windows(client, [stream], 2.5 * MIB, at_least=0, at_most=20)
         assert 40 * MIB < widest <= 64 * MIB + 26 * 65535
-        for client in clients:  # what was granted comes back with the connection's end as well
-            client.close()
+        for client, stream in zip(clients, streams):  # what was granted comes back
+            client.send_data(stream, b"", end=True)
+            assert client.wait(stream).complete
 
 
 def test_a_slow_handler_bounds_what_is_buffered_of_an_upload(httpd, connect, counter):

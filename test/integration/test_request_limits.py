@@ -56,6 +56,13 @@ def test_limit_request_field_size_is_enforced(h2, length, expected):
     assert status(h2, [("x-long", "v" * (length - len("x-long: ")))]) == expected
 
 
+@pytest.mark.parametrize("length, is_too_large", [(SIZE, False), (SIZE + 1, True), (5000, True)])
+def test_limit_request_field_size_holds_for_the_authority_as_for_host(h2, length, is_too_large):
+    response = h2.get("/h2test/info", authority="a" * length)
+    assert (response.status == TOO_LARGE) == is_too_large, response
+    assert response.complete and h2.get("/h2test/info").complete
+
+
 @pytest.mark.parametrize("name, separator", [("x-same", ", "), ("cookie", "; ")])
 @pytest.mark.parametrize("count, expected", [(3, 200), (4, TOO_LARGE)])
 def test_fields_of_one_name_are_measured_merged(h2, name, separator, count, expected):

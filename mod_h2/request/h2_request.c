@@ -69,6 +69,9 @@ int h2_request_check_fields(const server_rec *s, const h2_head *head)
     if (s->limit_req_fields > 0 && count > s->limit_req_fields) {
         return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     }
+    if (h2_head_bytes(head) <= (apr_size_t)s->limit_req_fieldsize) {
+        return 0; /* all together are no longer than one may be */
+    }
     for (i = 0; i < count; ++i) {
         h2_field field = h2_head_field(head, i);
 

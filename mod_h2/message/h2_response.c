@@ -144,6 +144,9 @@ static apr_status_t append(h2_response *response, apr_pool_t *pool, const apr_ta
             *pbad_name = entry->key;
             return APR_EINVAL;
         }
+        if (length == 8 && !memcmp(name, "priority", 8)) {
+            response->has_priority = 1;
+        }
         add_nv(response, name, length, entry->val, value_length);
     }
     return APR_SUCCESS;

@@ -22,6 +22,7 @@ struct h2_response {
     apr_size_t bytes;    /* more than its frames can have, which must leave at once, as nghttp2
                           * borrows the strings; 0: it is large and nghttp2 copies it */
     char status_text[4];
+    unsigned has_priority : 1; /* a field of RFC 9218 */
 };
 
 /* Gives a response with the fields of up to two tables (either may be NULL).

@@ -35,6 +35,7 @@ struct h2_context {
     h2_stream *stream;
     h2_exchange *exchange;
     conn_rec *c;                    /* the secondary connection */
+    h2_priority priority;           /* the client's, when the request began */
     apr_uint32_t habit;             /* where h2_habits remembers this request */
     unsigned has_no_body : 1;       /* the request ended with its head, without trailers */
     unsigned may_push : 1;          /* the client takes pushed responses with this one */

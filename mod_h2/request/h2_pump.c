@@ -55,6 +55,15 @@ void h2_pump_credit(h2_context *context)
     }
 }
 
+/* Its time is over; but is it the client that keeps it waiting? */
+static int waits_for_its_turn(const h2_context *context)
+{
+    const h2_stream *stream = context->stream;
+
+    return h2_stream_has_output(stream)
+           && h2_session_lets_wait(context->session, stream, context->exchange->timeout);
+}
+
 /* prefork: nobody else reads from the client and writes to it. */
 static apr_status_t serve_until_woken(h2_context *context)
 {
@@ -68,7 +77,7 @@ static apr_status_t serve_until_woken(h2_context *context)
     h2_pump_output(context->session, worker);
     while (!exchange->is_woken && !exchange->is_aborted) {
         if (until && loop->now >= until) {
-            return APR_TIMEUP;
+            return waits_for_its_turn(context) ? APR_SUCCESS : APR_TIMEUP;
         }
         if (until && (!task->deadline || until < task->deadline)) {
             h2_loop_deadline(loop, task, until);
@@ -99,5 +108,5 @@ apr_status_t h2_pump_wait(h2_context *context)
     context->exchange->waiter = worker->wait_cond;
     rv = h2_loop_cond_wait(loop, worker->wait_cond, context->exchange->timeout);
     context->exchange->waiter = NULL;
-    return rv;
+    return (APR_STATUS_IS_TIMEUP(rv) && waits_for_its_turn(context)) ? APR_SUCCESS : rv;
 }

@@ -26,7 +26,7 @@ static const char *const not_modified_fields[] = {
 static void set_default(apr_table_t *table, const char *name, const char *value)
 {
     if (value && !apr_table_get(table, name)) {
-        apr_table_setn(table, name, value);
+        apr_table_addn(table, name, value);
     }
 }
 

@@ -74,6 +74,21 @@ static const char *value_original_host(h2_context *context, apr_pool_t *pool)
     return context ? context->original_host : NULL;
 }
 
+static const char *value_urgency(h2_context *context, apr_pool_t *pool)
+{
+    static const char *const digits[H2_URGENCY_MAX + 1] = {"0", "1", "2", "3",
+                                                           "4", "5", "6", "7"};
+
+    (void)pool;
+    return context ? digits[context->priority.urgency] : NULL;
+}
+
+static const char *value_incremental(h2_context *context, apr_pool_t *pool)
+{
+    (void)pool;
+    return context ? (context->priority.is_incremental ? "on" : "off") : NULL;
+}
+
 /* NULL: not on this connection. */
 static const struct {
     const char *name;
@@ -87,6 +102,8 @@ static const struct {
     {"H2_STREAM_ID", value_stream_id},
     {"H2_STREAM_TAG", value_stream_tag},
     {"H2_ORIGINAL_HOST", value_original_host},
+    {"H2_PRIORITY_URGENCY", value_urgency},
+    {"H2_PRIORITY_INCREMENTAL", value_incremental},
 };
 
 static int set_variables(request_rec *r)

@@ -10,6 +10,9 @@ static const char *frame_name(int type)
         "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION",
     };
 
+    if (type == H2_FRAME_PRIORITY_UPDATE) {
+        return "PRIORITY_UPDATE";
+    }
     return (type >= 0 && type < (int)(sizeof(names) / sizeof(names[0]))) ? names[type]
                                                                          : "UNKNOWN";
 }

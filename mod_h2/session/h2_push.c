@@ -150,6 +150,7 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     stream->exchange.head = promise->head;
     stream->exchange.in_is_ended = 1;
     ++session->pushed_count;
+    session->highest_pushed_id = stream->id;
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);
     h2_session_enter_waiting(session, stream, session->loop->now);
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, H2_ID_FMT "pushes %s %s on stream %d",
@@ -186,19 +187,17 @@ void h2_session_place_pushed(h2_session *session, h2_stream *stream)
     const char *type = h2_response_get(stream->exchange.out_response, "content-type");
     const h2_push_rule *rule = h2_push_rules_find(session->conf->push_rules, type);
 
-    stream->is_placed = 1;
     if (!main) {
         return; /* has ended: then there is nobody to stand beside */
     }
     if (stream->is_critical || rule->order == H2_PUSH_BEFORE) {
-        h2_scheduler_move_above(&session->scheduler, stream, main);
+        h2_scheduler_move_above(stream, main);
     }
     else if (rule->order == H2_PUSH_INTERLEAVED) {
-        h2_scheduler_move_beside(&session->scheduler, stream, main,
-                                 h2_scheduler_weight(main) * rule->weight
-                                     / H2_PUSH_INTERLEAVED_WEIGHT);
+        h2_scheduler_move_beside(stream, main, h2_scheduler_weight(main) * rule->weight
+                                                   / H2_PUSH_INTERLEAVED_WEIGHT);
     }
     else {
-        h2_scheduler_move_below(&session->scheduler, stream, main, rule->weight);
+        h2_scheduler_move_below(stream, main, rule->weight);
     }
 }

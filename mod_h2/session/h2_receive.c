@@ -19,6 +19,7 @@ static int begin_request(h2_session *session, int32_t id, const nghttp2_priority
     h2_stream *stream;
 
     ++session->emitted_count;
+    session->highest_id = id;
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
@@ -87,6 +88,10 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
         return 0; /* the block must be decoded all the same */
     }
     head = (frame->headers.cat == NGHTTP2_HCAT_REQUEST) ? stream->head : stream->trailers;
+    if (head == stream->head && name_bytes.len == 8
+        && !memcmp(name_bytes.base, "priority", 8)) {
+        stream->has_priority_field = 1;
+    }
     if (!head) {
         return 0;
     }
@@ -125,6 +130,7 @@ static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
     h2_session_note_digest(session, stream);
+    h2_session_prioritize(session, stream);
     h2_session_enter_waiting(session, stream, session->loop->now);
     session->has_request = 1;
     session->last_progress = session->loop->now;
@@ -181,6 +187,7 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
             windows_have_grown(session, 0);
+            h2_session_note_settings(session);
         }
         break;
     case NGHTTP2_GOAWAY:
@@ -188,6 +195,9 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         break;
     case NGHTTP2_WINDOW_UPDATE:
         windows_have_grown(session, frame->hd.stream_id);
+        break;
+    case H2_FRAME_PRIORITY_UPDATE:
+        h2_session_note_update(session, &frame->hd);
         break;
     default:
         break;

@@ -1,5 +1,7 @@
 #include "session/h2_scheduler.h"
 
+#include <stdlib.h>
+
 /* What a turn costs that brought no bytes: who does not use it waits for the others. */
 #define H2_IDLE_TURN_BYTES 16384
 
@@ -9,15 +11,19 @@ static void init_node(h2_node *node)
     APR_RING_INIT(&node->eager, h2_node, eager_link);
 }
 
-void h2_scheduler_init(h2_scheduler *scheduler)
-{
-    memset(scheduler, 0, sizeof(*scheduler));
-    init_node(&scheduler->root);
-}
-
 static int is_root(const h2_node *node)
 {
-    return !node->stream;
+    return !node->parent;
+}
+
+static int is_in_sequence(const h2_node *node)
+{
+    return node->parent->is_sequence;
+}
+
+static int has_output(const h2_node *node)
+{
+    return node->stream && node->stream->is_sending;
 }
 
 static int has_eager_child(const h2_node *node)
@@ -29,6 +35,22 @@ static int has_eager_child(const h2_node *node)
 static int is_only_eager(const h2_node *node)
 {
     return APR_RING_FIRST(&node->parent->eager) == APR_RING_LAST(&node->parent->eager);
+}
+
+/* In a sequence the first one stays it until it has nothing to send. */
+static int has_next_turn_too(const h2_node *node)
+{
+    return is_in_sequence(node) ? node == APR_RING_FIRST(&node->parent->eager)
+                                : is_only_eager(node);
+}
+
+/* Of those that are sent one after another: by rank; of one rank those that the client has asked
+ * for, and then those that were pushed; each of these by id. */
+static apr_uint64_t due_in_sequence(const h2_node *node)
+{
+    apr_uint64_t id = (apr_uint64_t)node->stream->id;
+
+    return ((apr_uint64_t)node->rank << 32) | ((id % 2) ? 0 : (apr_uint64_t)1 << 31) | (id >> 1);
 }
 
 /* Into the list of its parent, behind those that are due before it or as early. From
@@ -56,7 +78,10 @@ static void make_eager(h2_node *node)
     while (!is_root(node) && !node->is_eager) {
         node->is_eager = 1;
         node->parent->eager_weight += (apr_uint64_t)node->weight;
-        if (node->due < node->parent->clock) {
+        if (is_in_sequence(node)) {
+            node->due = due_in_sequence(node);
+        }
+        else if (node->due < node->parent->clock) {
             node->due = node->parent->clock;
         }
         insert_by_due(node);
@@ -74,8 +99,7 @@ static void leave_eager(h2_node *node)
 /* Does it have something to send still? If not, nor may its parents. */
 static void check_eager(h2_node *node)
 {
-    while (!is_root(node) && node->is_eager && !node->stream->is_sending
-           && !has_eager_child(node)) {
+    while (!is_root(node) && node->is_eager && !has_output(node) && !has_eager_child(node)) {
         leave_eager(node);
         node = node->parent;
     }
@@ -87,7 +111,7 @@ static void attach(h2_node *node, h2_node *parent, int weight)
     node->weight = weight;
     node->due = parent->clock;
     APR_RING_INSERT_TAIL(&parent->children, node, h2_node, link);
-    if (node->stream->is_sending || has_eager_child(node)) {
+    if (has_output(node) || has_eager_child(node)) {
         make_eager(node);
     }
 }
@@ -103,6 +127,35 @@ static void detach(h2_node *node)
     }
 }
 
+static void init_urgency(h2_urgency *urgency)
+{
+    memset(urgency, 0, sizeof(*urgency));
+    init_node(&urgency->root);
+    init_node(&urgency->sequence);
+    urgency->sequence.is_sequence = 1;
+    attach(&urgency->sequence, &urgency->root, H2_WEIGHT_DEFAULT);
+}
+
+void h2_scheduler_init(h2_scheduler *scheduler)
+{
+    memset(scheduler, 0, sizeof(*scheduler));
+    init_urgency(&scheduler->usual);
+    scheduler->urgencies[H2_URGENCY_DEFAULT] = &scheduler->usual;
+    scheduler->most_urgent = H2_URGENCY_DEFAULT;
+}
+
+void h2_scheduler_destroy(h2_scheduler *scheduler)
+{
+    int i;
+
+    for (i = 0; i <= H2_URGENCY_MAX; ++i) {
+        if (scheduler->urgencies[i] != &scheduler->usual) {
+            free(scheduler->urgencies[i]);
+        }
+        scheduler->urgencies[i] = NULL;
+    }
+}
+
 static int clamp_weight(int weight)
 {
     return (weight < H2_WEIGHT_MIN) ? H2_WEIGHT_MIN
@@ -113,35 +166,84 @@ void h2_scheduler_join(h2_scheduler *scheduler, h2_stream *stream, h2_stream *pa
 {
     init_node(&stream->node);
     stream->node.stream = stream;
-    attach(&stream->node, parent ? &parent->node : &scheduler->root, clamp_weight(weight));
+    stream->node.rank = parent ? parent->node.rank : stream->id;
+    attach(&stream->node, parent ? &parent->node : &scheduler->usual.root, clamp_weight(weight));
 }
 
-void h2_scheduler_move_above(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main)
+/* What is pushed before a stream of the client goes where that one goes. */
+static h2_node *top_of(h2_node *node)
+{
+    while (node->stream->id % 2 && node->parent->stream && node->parent->stream->id % 2 == 0) {
+        node = node->parent;
+    }
+    return node;
+}
+
+/* What the client has asked for stays where it is when what was pushed before it moves. */
+static void leave_clients_streams(h2_node *node)
+{
+    h2_node *child = APR_RING_FIRST(&node->children);
+
+    while (child != APR_RING_SENTINEL(&node->children, h2_node, link)) {
+        h2_node *next = APR_RING_NEXT(child, link);
+
+        if (child->stream->id % 2) {
+            detach(child);
+            attach(child, node->parent, child->weight);
+        }
+        child = next;
+    }
+}
+
+void h2_scheduler_set_priority(h2_scheduler *scheduler, h2_stream *stream,
+                               const h2_priority *priority)
+{
+    h2_urgency **purgency = &scheduler->urgencies[priority->urgency];
+    h2_node *node = top_of(&stream->node), *parent;
+
+    if (!*purgency) {
+        *purgency = malloc(sizeof(**purgency));
+        if (!*purgency) {
+            return;
+        }
+        init_urgency(*purgency);
+        if (priority->urgency < scheduler->most_urgent) {
+            scheduler->most_urgent = priority->urgency;
+        }
+    }
+    parent = priority->is_incremental ? &(*purgency)->root : &(*purgency)->sequence;
+    if (node->parent != parent || node->weight != H2_WEIGHT_DEFAULT) {
+        if (stream->id % 2 == 0) {
+            leave_clients_streams(node);
+        }
+        detach(node);
+        attach(node, parent, H2_WEIGHT_DEFAULT);
+    }
+}
+
+void h2_scheduler_move_above(h2_stream *stream, h2_stream *main)
 {
     h2_node *parent = main->node.parent;
 
-    (void)scheduler;
     if (parent == &stream->node) {
         return;
     }
     detach(&stream->node);
+    stream->node.rank = main->node.rank;
     attach(&stream->node, parent, main->node.weight);
     detach(&main->node);
     attach(&main->node, &stream->node, main->node.weight);
 }
 
-void h2_scheduler_move_beside(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
-                              int weight)
+void h2_scheduler_move_beside(h2_stream *stream, h2_stream *main, int weight)
 {
-    (void)scheduler;
     detach(&stream->node);
+    stream->node.rank = main->node.rank;
     attach(&stream->node, main->node.parent, clamp_weight(weight));
 }
 
-void h2_scheduler_move_below(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
-                             int weight)
+void h2_scheduler_move_below(h2_stream *stream, h2_stream *main, int weight)
 {
-    (void)scheduler;
     detach(&stream->node);
     attach(&stream->node, &main->node, clamp_weight(weight));
 }
@@ -158,6 +260,7 @@ void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream)
     while (!APR_RING_EMPTY(&node->children, h2_node, link)) {
         child = APR_RING_FIRST(&node->children);
         detach(child);
+        child->rank = node->rank;
         attach(child, parent, clamp_weight(child->weight * node->weight / (sum ? sum : 1)));
     }
     detach(node);
@@ -189,24 +292,32 @@ void h2_scheduler_remove(h2_scheduler *scheduler, h2_stream *stream)
 
 h2_stream *h2_scheduler_next(const h2_scheduler *scheduler)
 {
-    const h2_node *node = &scheduler->root;
+    int urgency;
 
-    while (has_eager_child(node)) {
-        node = APR_RING_FIRST(&node->eager);
-        if (node->stream->is_sending) {
-            return node->stream;
+    for (urgency = scheduler->most_urgent; scheduler->count && urgency <= H2_URGENCY_MAX;
+         ++urgency) {
+        const h2_urgency *of = scheduler->urgencies[urgency];
+        const h2_node *node = of ? &of->root : NULL;
+
+        while (node && has_eager_child(node)) {
+            node = APR_RING_FIRST(&node->eager);
+            if (has_output(node)) {
+                return node->stream;
+            }
         }
     }
     return NULL;
 }
 
-void h2_scheduler_had_turn(h2_scheduler *scheduler, h2_stream *stream, apr_size_t bytes)
+void h2_scheduler_had_turn(h2_stream *stream, apr_size_t bytes)
 {
     apr_uint64_t cost = (bytes ? bytes : H2_IDLE_TURN_BYTES) * (apr_uint64_t)H2_WEIGHT_MAX;
     h2_node *node;
 
-    (void)scheduler;
     for (node = &stream->node; !is_root(node); node = node->parent) {
+        if (is_in_sequence(node)) {
+            continue; /* it has its turns until it has nothing to send */
+        }
         if (bytes) { /* else time stands still for those who cannot send either */
             h2_node *parent = node->parent;
 
@@ -226,7 +337,7 @@ int h2_scheduler_is_alone(const h2_stream *stream)
     const h2_node *node;
 
     for (node = &stream->node; !is_root(node); node = node->parent) {
-        if (!is_only_eager(node)) {
+        if (!has_next_turn_too(node)) {
             return 0;
         }
     }

@@ -3,6 +3,10 @@
  * streams side by side share by their weights what is left for them, byte for byte
  * (RFC 7540, 5.3). Whoever has nothing to send, or may not, costs the others nothing.
  *
+ * There is a tree for each urgency of RFC 9218, and the less urgent ones have what the more
+ * urgent ones leave. In each of them a node without a stream, beside the streams that share,
+ * has those below it that send one after another, as they were asked for.
+ *
  * The tree is ours and not nghttp2's, as later versions of that have none. The shares
  * come from start-time fair queueing: each stream has the time at which its next turn
  * is due, and a turn moves it on by bytes / weight; the earliest one is next. A stream
@@ -15,6 +19,7 @@
 #ifndef H2_SCHEDULER_H
 #define H2_SCHEDULER_H
 
+#include "message/h2_priority.h"
 #include "stream/h2_stream.h"
 
 /* RFC 7540, 5.3.2 and 5.3.5. */
@@ -22,23 +27,40 @@
 #define H2_WEIGHT_MAX     256
 #define H2_WEIGHT_DEFAULT 16
 
-typedef struct h2_scheduler {
+/* The streams of one urgency. */
+typedef struct h2_urgency {
     h2_node root;
-    int count; /* streams that have something to send */
+    h2_node sequence; /* a child of root */
+} h2_urgency;
+
+typedef struct h2_scheduler {
+    h2_urgency usual;                           /* of most streams */
+    h2_urgency *urgencies[H2_URGENCY_MAX + 1];  /* malloc'ed but for usual; NULL: not yet used */
+    int most_urgent;                            /* the first one that is used */
+    int count;                                  /* streams that have something to send */
 } h2_scheduler;
 
 void h2_scheduler_init(h2_scheduler *scheduler);
 
-/* A new stream: below parent (NULL: below none). weight: 1 to 256. */
+/* Frees what it has taken; no stream may be in it any more. */
+void h2_scheduler_destroy(h2_scheduler *scheduler);
+
+/* A new stream: below parent; NULL: beside all that share and have the default urgency.
+ * weight: 1 to 256. */
 void h2_scheduler_join(h2_scheduler *scheduler, h2_stream *stream, h2_stream *parent, int weight);
 
+/* A stream that has joined, with all below it, to where its priority has it, RFC 9218, 10:
+ * incremental ones share, the others send one after another in the order of their ids, and all
+ * these together have the share of one. Without memory it stays where it is. */
+void h2_scheduler_set_priority(h2_scheduler *scheduler, h2_stream *stream,
+                               const h2_priority *priority);
+
 /* A stream that has joined and has nobody below it, to another place. Above: between main
- * and who is above main, with main's weight. Beside and below: with weight. */
-void h2_scheduler_move_above(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main);
-void h2_scheduler_move_beside(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
-                              int weight);
-void h2_scheduler_move_below(h2_scheduler *scheduler, h2_stream *stream, h2_stream *main,
-                             int weight);
+ * and who is above main, with main's weight. Beside and below: with weight; beside one of those
+ * that send one after another it comes next after that. */
+void h2_scheduler_move_above(h2_stream *stream, h2_stream *main);
+void h2_scheduler_move_beside(h2_stream *stream, h2_stream *main, int weight);
+void h2_scheduler_move_below(h2_stream *stream, h2_stream *main, int weight);
 
 /* The stream has ended. Who is below it takes its place and shares its weight. */
 void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream);
@@ -57,7 +79,7 @@ h2_stream *h2_scheduler_next(const h2_scheduler *scheduler);
 
 /* The stream, which h2_scheduler_remove() has not taken out, has had its turn and so many
  * bytes. 0: it could not send any, and time does not go on by that. */
-void h2_scheduler_had_turn(h2_scheduler *scheduler, h2_stream *stream, apr_size_t bytes);
+void h2_scheduler_had_turn(h2_stream *stream, apr_size_t bytes);
 
 /* Would it be this stream's turn again, whatever it sends? */
 int h2_scheduler_is_alone(const h2_stream *stream);

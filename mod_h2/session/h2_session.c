@@ -58,6 +58,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     }
     h2_receive_callbacks(callbacks);
     h2_transmit_callbacks(callbacks);
+    h2_priorities_callbacks(callbacks);
     return callbacks;
 }
 
@@ -114,6 +115,7 @@ static apr_status_t create_nghttp2(h2_session *session)
     }
     nghttp2_option_set_no_auto_window_update(session->options, 1);
     nghttp2_option_set_no_closed_streams(session->options, 1);
+    nghttp2_option_set_user_recv_extension_type(session->options, H2_FRAME_PRIORITY_UPDATE);
     /* Blanks around a value are stripped by us, as httpd does it. */
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(session->options, 1);
     if (session->conf->max_header_block_bytes) {
@@ -192,6 +194,8 @@ void h2_session_destroy(h2_session *session)
         }
         h2_stream_destroy(stream, h2_session_blocks(session));
     }
+    h2_scheduler_destroy(&session->scheduler);
+    h2_priorities_clear(session);
     h2_push_diary_clear(&session->push_diary);
     h2_io_destroy(&session->io);
 }
@@ -266,6 +270,10 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     }
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
+    session->highest_id = stream->id;
+    stream->has_priority_field = (h2_head_get(head, "priority") != NULL);
+    h2_session_note_settings(session);
+    h2_session_prioritize(session, stream);
     ++session->emitted_count;
     session->last_stream_id = 1;
     session->has_request = 1;
@@ -333,9 +341,13 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
 void h2_session_has_output(h2_session *session, h2_stream *stream)
 {
     if (h2_stream_has_output(stream)) {
-        if (stream->pushed_on && !stream->is_placed && stream->exchange.out_response) {
-            h2_session_place_pushed(session, stream);
+        const h2_response *response = stream->exchange.out_response;
+
+        if (response && !stream->is_placed) {
+            stream->is_placed = 1;
+            h2_session_place(session, stream);
         }
+        session->has_interim |= (stream->exchange.out_interim != NULL);
         h2_scheduler_add(&session->scheduler, stream);
     }
 }
@@ -431,6 +443,18 @@ void h2_session_widen(h2_session *session, h2_stream *stream)
     stream->widened_bytes += more;
 }
 
+/* A pushed stream has ended: nghttp2 may send the heads of others now. */
+static void let_held_back_send(h2_session *session)
+{
+    h2_stream *stream;
+
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        if (stream->pushed_on && !stream->is_closed) {
+            h2_session_has_output(session, stream);
+        }
+    }
+}
+
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     int is_running = stream->exchange.is_running;
@@ -438,7 +462,10 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     H2_ASSERT(!stream->is_closed);
     stream->is_closed = 1;
     --session->open_count;
-    session->pushed_count -= (stream->pushed_on != 0);
+    if (stream->pushed_on) {
+        --session->pushed_count;
+        let_held_back_send(session);
+    }
     leave_waiting(stream);
     if (session->receiving == stream) {
         session->receiving = NULL;
@@ -446,8 +473,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     if (session->turn == stream) {
         session->turn = NULL;
         if (stream->is_sending) { /* its last turn is paid for, too */
-            h2_scheduler_had_turn(&session->scheduler, stream,
-                                  session->pack_used - session->turn_begun);
+            h2_scheduler_had_turn(stream, session->pack_used - session->turn_begun);
         }
     }
     h2_scheduler_leave(&session->scheduler, stream);

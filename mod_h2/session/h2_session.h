@@ -59,6 +59,7 @@ struct h2_session {
     APR_RING_HEAD(h2_session_streams, h2_stream) streams; /* all, the closed ones too */
     APR_RING_HEAD(h2_session_waiting, h2_stream) waiting; /* for a thread */
     h2_scheduler scheduler;
+    struct h2_updates *updates;        /* of PRIORITY_UPDATE; NULL: there was none */
     h2_push_diary push_diary;
     unsigned digest_hash;              /* of the client's last Cache-Digest, with its length */
     apr_ssize_t digest_length;
@@ -70,6 +71,8 @@ struct h2_session {
     int ending_count;                  /* taken for that, and not yet released */
     int ender_count;                   /* threads that end some */
     int last_stream_id;                /* the highest that we have worked on */
+    int highest_id;                    /* of the client's streams, also of refused ones */
+    int highest_pushed_id;             /* of ours; 0: there was none */
     int emitted_count;                 /* streams of the client that we have seen */
     int error_count;                   /* streams that we have reset for what counts as an error */
     apr_size_t widened_bytes;          /* of all streams' windows, beyond H2WindowSize */
@@ -81,6 +84,7 @@ struct h2_session {
     char *pack;                        /* the scratch buffer while packing */
     apr_size_t pack_used;
 
+    apr_time_t last_sent;              /* bytes of any response */
     apr_time_t last_progress;          /* bytes of a body, a request, a response */
     apr_time_t idle_since;             /* no stream since; 0: there are some */
     apr_time_t stall_check_at;         /* when to look at stalled streams; 0: there are none */
@@ -90,6 +94,8 @@ struct h2_session {
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned is_settings_sent : 1;     /* ours are packed */
+    unsigned has_interim : 1;          /* a stream has an interim response to be sent */
+    unsigned has_priorities : 1;       /* the client speaks of them as RFC 9218 does */
     unsigned has_request : 1;          /* there was one, ever */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
     unsigned is_read_paused : 1;       /* too much to be sent: read nothing */
@@ -153,6 +159,11 @@ int h2_session_may_push(const h2_session *session);
  * have it, and lets the requests wait for a thread. To be called before the response's
  * head is given to the stream. Takes the promises' heads. */
 void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises);
+
+/* Does the stream wait for other ones of its connection, as its own window is open and its client
+ * has taken their data within the last timeout? Then it is not its client that lets it wait. */
+int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
+                         apr_interval_time_t timeout);
 
 /* The request has read length bytes of its body: the client may send more. */
 void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);

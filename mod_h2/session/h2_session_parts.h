@@ -15,6 +15,22 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 /* The same for sessions that pad frames, H2Padding. */
 void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
 
+/* Those for PRIORITY_UPDATE. */
+void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
+
+/* The type of PRIORITY_UPDATE, RFC 9218, 7.1: nghttp2 leaves it to us. */
+#define H2_FRAME_PRIORITY_UPDATE 0x10
+
+/* The head of the client's request is complete: its place in the order of sending. */
+void h2_session_prioritize(h2_session *session, h2_stream *stream);
+
+/* The client's SETTINGS, or a PRIORITY_UPDATE of its, has been received. */
+void h2_session_note_settings(h2_session *session);
+void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd);
+
+/* Frees what is kept of PRIORITY_UPDATE frames. */
+void h2_priorities_clear(h2_session *session);
+
 /* Memory for what comes and goes with a request. NULL while the session is in no loop yet,
  * as it may not touch that then. */
 h2_blocks *h2_session_blocks(const h2_session *session);
@@ -41,7 +57,11 @@ void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t
 /* The client may have said in its request what it has in its cache. */
 void h2_session_note_digest(h2_session *session, const h2_stream *stream);
 
-/* The head of a pushed response is there: its place in the order of sending. */
+/* The head of a response is there: its place in the order of sending, if that is not only for
+ * the client to say. */
+void h2_session_place(h2_session *session, h2_stream *stream);
+
+/* The same for a pushed one, by H2PushPriority. */
 void h2_session_place_pushed(h2_session *session, h2_stream *stream);
 
 /* The stream cannot go on, as the session ends or the client is not there any more. */

@@ -56,6 +56,13 @@ void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
 }
 
 /* Resets the streams whose window has been shut for too long. */
+int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
+                         apr_interval_time_t timeout)
+{
+    return session->loop->now - session->last_sent < timeout
+           && nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0;
+}
+
 static void check_stalled(h2_session *session, apr_time_t now)
 {
     h2_stream *stream;
@@ -66,6 +73,9 @@ static void check_stalled(h2_session *session, apr_time_t now)
 
         if (stream->is_closed || !stream->stalled_since || timeout <= 0) {
             continue;
+        }
+        if (h2_session_lets_wait(session, stream, timeout)) {
+            stream->stalled_since = now;
         }
         if (stream->stalled_since + timeout > now) {
             session->stall_check_at = earlier(session->stall_check_at,

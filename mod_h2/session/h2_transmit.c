@@ -185,7 +185,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     if (padding > 1) {
         append(session, zeros, padding - 1);
     }
-    session->last_progress = session->loop->now;
+    session->last_progress = session->last_sent = session->loop->now;
     return 0;
 }
 
@@ -411,15 +411,22 @@ static void submit_final(h2_session *session, h2_stream *stream)
     }
 }
 
+/* nghttp2 keeps the head of a pushed response while the client allows no more of them. It has its
+ * turn again when one of them has ended, or with the client's next SETTINGS. */
+static int is_held_back(const h2_stream *stream)
+{
+    return stream->pushed_on && stream->is_head_submitted && !stream->out_bytes;
+}
+
 /* Has it more to send, and may it? */
 static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
 {
     int is_shut = h2_stream_has_data(stream) && !has_window(session, stream);
 
     if (bytes || !is_shut) {
-        h2_scheduler_had_turn(&session->scheduler, stream, bytes);
+        h2_scheduler_had_turn(stream, bytes);
     }
-    if (!h2_stream_has_output(stream) || is_shut) {
+    if (!h2_stream_has_output(stream) || is_shut || is_held_back(stream)) {
         h2_scheduler_remove(&session->scheduler, stream);
     }
     if (is_shut) {
@@ -460,6 +467,27 @@ static int send_turn(h2_session *session, h2_stream *stream)
     return session->pack_used > used;
 }
 
+/* Interim responses wait for nobody's turn: the client waits for them with its body, or could
+ * use the time. Those that there is no room for now have their turn. */
+static void send_interim(h2_session *session)
+{
+    h2_stream *stream;
+
+    session->has_interim = 0;
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        if (!stream->exchange.out_interim || stream->is_closed) {
+            continue;
+        }
+        if (!has_room_for_heads(session, stream)) {
+            return;
+        }
+        submit_interim(session, stream);
+        if (nghttp2_session_send(session->ngh2) != 0) {
+            return; /* who packs next, finds out */
+        }
+    }
+}
+
 apr_size_t h2_session_pack(h2_session *session)
 {
     int idle_turns = 0;
@@ -473,6 +501,9 @@ apr_size_t h2_session_pack(h2_session *session)
     if (nghttp2_session_want_write(session->ngh2) && nghttp2_session_send(session->ngh2) != 0) {
         h2_session_abort(session, APR_EGENERAL); /* what stands before the streams */
         return 0;
+    }
+    if (session->has_interim) {
+        send_interim(session);
     }
     while (room_of(session) >= H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
         h2_stream *stream = h2_scheduler_next(&session->scheduler);

@@ -14,8 +14,8 @@ struct h2_stream;
 
 typedef struct h2_node h2_node;
 struct h2_node {
-    struct h2_stream *stream;                    /* whose place it is; NULL: the root's */
-    h2_node *parent;                             /* NULL: the root has none */
+    struct h2_stream *stream;                    /* whose place it is; NULL: no stream's */
+    h2_node *parent;                             /* NULL: it is a root */
     APR_RING_ENTRY(h2_node) link;                /* among the parent's children */
     APR_RING_ENTRY(h2_node) eager_link;          /* among its eager ones */
     APR_RING_HEAD(h2_node_children, h2_node) children;
@@ -24,7 +24,9 @@ struct h2_node {
     apr_uint64_t due;                            /* when its next turn begins, see clock */
     apr_uint64_t clock;                          /* its children's time: bytes for weight 256 */
     apr_uint64_t eager_weight;                   /* of all its eager children */
+    int rank;                                    /* in a sequence: the lowest sends first */
     unsigned is_eager : 1;
+    unsigned is_sequence : 1;                    /* its children send one after another */
 };
 
 #endif /* H2_NODE_H */

@@ -13,7 +13,9 @@ import pytest
 
 import environment as env
 from demosite import pattern
+from environment import wait_until
 from h2client import Tls
+from servers import SITE, VHOSTS
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 
@@ -160,14 +162,33 @@ def chromium():
     return tool("chromium", "chromium-browser", "google-chrome")
 
 
-def test_chromium_loads_a_page_with_200_assets_over_h2(httpd, chromium):
+def load_page(chromium, url):
+    """The page's content when all is loaded."""
     # A folder of its own: where the build folder's path is long, Chromium's sockets do not fit.
     with tempfile.TemporaryDirectory() as folder:
-        out = run(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                  "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-first-run",
-                  "--disable-background-networking", "--disable-component-update",
-                  "--virtual-time-budget=20000",
-                  "--user-data-dir=" + folder, httpd.url("/page/index.html", "tls"),
-                  env={**os.environ, "HOME": folder})
+        return run(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                   "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-first-run",
+                   "--disable-background-networking", "--disable-component-update",
+                   "--virtual-time-budget=20000", "--user-data-dir=" + folder, url,
+                   env={**os.environ, "HOME": folder})
+
+
+def test_chromium_loads_a_page_with_200_assets_over_h2(httpd, chromium):
+    out = load_page(chromium, httpd.url("/page/index.html", "tls"))
     assert "loaded=200" in out, out[-2000:]
     assert '{"h2":200}' in out.replace("&quot;", '"'), out[-2000:]
+
+
+def test_chromiums_priorities_are_understood(servers, chromium):
+    server = servers.get("chromium", "event", SITE + VHOSTS + """
+CustomLog priorities.log "%U %{H2_PRIORITY_URGENCY}e %{H2_PRIORITY_INCREMENTAL}e"
+""", ports=("tls", "clear"))
+    load_page(chromium, server.url("/page/signals.html", "tls"))
+    log = server.root / "priorities.log"
+    wait_until(lambda: log.read_text().count("/page/") >= 4, "the log")
+    said = {path: (int(urgency), incremental) for path, urgency, incremental in map(
+        str.split, log.read_text().splitlines()) if path.startswith("/page/")}
+    page, style = said["/page/signals.html"], said["/page/style.css"]
+    image, script = said["/page/image.png"], said["/page/asset1.js"]
+    assert page == (0, "on") and style[0] <= 1 and style[1] == "off"
+    assert style < script and style < image, said

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import open_client
 from demosite import pattern
+from environment import wait_until
 from h2client import CANCEL, ENABLE_PUSH, HEADERS, MAX_CONCURRENT_STREAMS, PUSH_PROMISE
 from servers import SITE, VHOSTS
 
@@ -357,6 +358,29 @@ def test_pushed_responses_wait_until_the_client_allows_them(held_back):
     assert all(s.complete and s.body == pattern(1000) for s in held_back.pushed)
     frames = [f.stream_id for f in held_back.received() if f.stream_id in (2, 4)]
     assert frames == sorted(frames, key=frames.index), "one after the other"
+
+
+def test_a_pushed_response_that_waits_keeps_no_other_one_from_sending(server, servers):
+    one, other = servers.counters.new(), servers.counters.new()
+    links = ", ".join("</h2test/gate?n=%d&gate=%s&tag=%s>; rel=preload" % (n, c.gate(), c)
+                      for n, c in ((1000, one), (200000, other)))
+    client = open_client(server, "clear", auto_window=False)
+    client.get("/links/asked/write?n=10", [("x-link", links), ("priority", "u=3")])
+    client.wait_for(lambda: len(client.pushed) == 2, "the promises")
+    client.send_settings({MAX_CONCURRENT_STREAMS: 1})
+    client.ping()
+    first, second = client.pushed
+    other.open()
+    client.wait_for(lambda: second.received > 60000, "the first window")
+    one.open()
+    wait_until(lambda: one.finished == 1, "the one that would be sent first")
+    client.ping()
+    client.send_window_update(0, 1000000)
+    client.send_window_update(second.id, 1000000)
+    client.wait(second)
+    assert second.complete
+    client.wait(first)
+    assert first.complete
 
 
 def test_a_client_may_leave_while_pushed_responses_wait(held_back):

@@ -95,6 +95,8 @@ TEXTS = {
     "errors/with-text/exists.txt": "exists\n",
     "errors/with-cgi/exists.txt": "exists\n",
     "headers/page.txt": "headers\n",
+    "page/signals.html": "<!doctype html><link rel=stylesheet href=style.css>"
+                         "<img src=image.png><script async src=asset1.js></script>\n",
     "page/index.html": "<html><head></head><body><script>\n"
                        "window.loaded = 0;\n"
                        "for (let i = 0; i < 200; i++) {\n"

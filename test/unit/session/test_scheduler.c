@@ -77,17 +77,17 @@ static void join_and_add(int i, int parent, int weight)
 
 static void move_above(int i, int main)
 {
-    h2_scheduler_move_above(&scheduler, &streams[i], &streams[main]);
+    h2_scheduler_move_above(&streams[i], &streams[main]);
 }
 
 static void move_beside(int i, int main, int weight)
 {
-    h2_scheduler_move_beside(&scheduler, &streams[i], &streams[main], weight);
+    h2_scheduler_move_beside(&streams[i], &streams[main], weight);
 }
 
 static void move_below(int i, int main, int weight)
 {
-    h2_scheduler_move_below(&scheduler, &streams[i], &streams[main], weight);
+    h2_scheduler_move_below(&streams[i], &streams[main], weight);
 }
 
 static void join_all(void)
@@ -123,7 +123,7 @@ static int turn_of(int bytes)
     int i = next();
 
     assert_true(i >= 0);
-    h2_scheduler_had_turn(&scheduler, &streams[i], (apr_size_t)bytes);
+    h2_scheduler_had_turn(&streams[i], (apr_size_t)bytes);
     got[i] += (apr_uint64_t)bytes;
     return i;
 }
@@ -1233,7 +1233,8 @@ static void check_tree(void)
             continue;
         }
         assert_int_equal(streams[i].is_sending, players[i].is_sending);
-        assert_ptr_equal(node->parent, (parent < 0) ? &scheduler.root : &streams[parent].node);
+        assert_ptr_equal(node->parent, (parent < 0) ? &scheduler.usual.root
+                                                    : &streams[parent].node);
         assert_in_range(node->weight, H2_WEIGHT_MIN, H2_WEIGHT_MAX);
         APR_RING_FOREACH(child, &node->parent->children, h2_node, link) {
             seen += (child == node);
@@ -1272,11 +1273,280 @@ static void whatever_happens_it_is_the_turn_of_one_who_may(void **state)
             check_tree();
         }
     }
-    assert_true(APR_RING_EMPTY(&scheduler.root.children, h2_node, link));
-    assert_true(APR_RING_EMPTY(&scheduler.root.eager, h2_node, eager_link));
+    assert_ptr_equal(APR_RING_FIRST(&scheduler.usual.root.children), &scheduler.usual.sequence);
+    assert_ptr_equal(APR_RING_LAST(&scheduler.usual.root.children), &scheduler.usual.sequence);
+    assert_true(APR_RING_EMPTY(&scheduler.usual.root.eager, h2_node, eager_link));
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, setup)
+/* -- urgency and incremental, RFC 9218 -- */
+
+static void prioritize(int i, int urgency, int is_incremental)
+{
+    h2_priority priority = {urgency, (unsigned)is_incremental};
+
+    h2_scheduler_set_priority(&scheduler, &streams[i], &priority);
+}
+
+static void the_more_urgent_one_goes_first_whenever_it_comes(void **state)
+{
+    int urgency;
+
+    (void)state;
+    for (urgency = H2_URGENCY_MAX; urgency >= 0; --urgency) {
+        join_and_add(urgency, -1, H2_WEIGHT_DEFAULT);
+        prioritize(urgency, urgency, urgency % 2);
+        assert_int_equal(turn(), urgency);
+        assert_int_equal(turn(), urgency);
+    }
+    for (urgency = 0; urgency < H2_URGENCY_MAX; ++urgency) {
+        remove_(urgency);
+        assert_int_equal(turn(), urgency + 1);
+    }
+    add(0);
+    assert_int_equal(turn(), 0);
+}
+
+static void those_that_are_not_incremental_go_one_after_another_by_their_ids(void **state)
+{
+    static const int order[STREAMS] = {3, 0, 4, 2, 1};
+    int i, k;
+
+    (void)state;
+    for (i = 0; i < STREAMS; ++i) {
+        join_and_add(order[i], -1, H2_WEIGHT_DEFAULT);
+        prioritize(order[i], H2_URGENCY_DEFAULT, 0);
+    }
+    for (i = 0; i < STREAMS; ++i) {
+        for (k = 0; k < 10; ++k) {
+            assert_int_equal(turn(), i);
+        }
+        remove_(i);
+    }
+    assert_int_equal(next(), -1);
+}
+
+static void incremental_ones_share_and_those_that_are_not_have_one_share_together(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; ++i) {
+        join_and_add(i, -1, 1 + 50 * i); /* weights are RFC 7540's, and do not count here */
+        prioritize(i, 1, i < 3);
+    }
+    take_mixed_turns(2000);
+    for (i = 0; i < 4; ++i) {
+        assert_share(i, 1, 4);
+    }
+    assert_int_equal(got[4], 0);
+    leave(3);
+    take_turns(2000);
+    assert_share(4, 1, 4);
+}
+
+static void a_priority_may_change_while_it_sends(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    prioritize(0, 3, 0);
+    prioritize(1, 3, 0);
+    assert_int_equal(turn(), 0);
+    prioritize(1, 2, 0);
+    assert_int_equal(turn(), 1);
+    prioritize(0, 0, 1);
+    assert_int_equal(turn(), 0);
+    prioritize(0, 7, 1);
+    assert_int_equal(turn(), 1);
+    prioritize(0, 2, 1);
+    take_turns(1000);
+    assert_share(0, 1, 2);
+    assert_int_equal(count(), 2);
+}
+
+static void who_waits_below_another_goes_where_that_one_goes(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, 0, H2_WEIGHT_DEFAULT); /* pushed with 0 */
+    join_and_add(2, -1, H2_WEIGHT_DEFAULT);
+    prioritize(2, 3, 0);
+    prioritize(0, 1, 0);
+    assert_int_equal(turn(), 0);
+    remove_(0);
+    assert_int_equal(turn(), 1);
+    leave(0);
+    assert_int_equal(turn(), 1);
+    leave(1);
+    assert_int_equal(turn(), 2);
+}
+
+static void before_and_beside_hold_among_those_that_go_one_after_another(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3; ++i) {
+        join_and_add(i, -1, H2_WEIGHT_DEFAULT);
+        prioritize(i, 3, 0);
+    }
+    join_and_add(3, 1, H2_WEIGHT_DEFAULT);
+    join_and_add(4, 1, H2_WEIGHT_DEFAULT);
+    move_above(3, 1);
+    move_beside(4, 1, H2_WEIGHT_DEFAULT);
+    for (i = 0; i < 5; ++i) {
+        static const int order[] = {0, 3, 1, 4, 2};
+
+        assert_int_equal(turn(), order[i]);
+        remove_(order[i]);
+    }
+}
+
+static void weights_do_not_count_among_incremental_ones(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, 256);
+    join_and_add(1, -1, 1);
+    prioritize(0, H2_URGENCY_DEFAULT, 1);
+    prioritize(1, H2_URGENCY_DEFAULT, 1);
+    take_turns(1000);
+    assert_share(0, 1, 2);
+}
+
+/* A pushed one has an even id. */
+static void join_pushed(int i, int main)
+{
+    streams[i].id = 2 * i;
+    join_and_add(i, main, H2_WEIGHT_DEFAULT);
+}
+
+static void what_was_pushed_with_a_stream_takes_its_place_when_that_ends(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3; ++i) {
+        join_and_add(i, -1, H2_WEIGHT_DEFAULT);
+        prioritize(i, 3, 0);
+    }
+    streams[3].id = 2; /* lower than those of all that were asked for but the first */
+    join_and_add(3, 1, H2_WEIGHT_DEFAULT);
+    leave(1);
+    assert_int_equal(turn(), 0);
+    remove_(0);
+    assert_int_equal(turn(), 3);
+    remove_(3);
+    assert_int_equal(turn(), 2);
+}
+
+static void what_is_pushed_before_a_stream_goes_with_it(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    join_pushed(2, 0);
+    move_above(2, 0);
+    prioritize(1, 3, 0);
+    prioritize(0, 2, 0);
+    assert_int_equal(turn(), 2);
+    remove_(2);
+    assert_int_equal(turn(), 0);
+    remove_(0);
+    assert_int_equal(turn(), 1);
+}
+
+static void what_was_pushed_before_a_stream_may_go_without_it(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    prioritize(0, 2, 0);
+    prioritize(1, 3, 0);
+    join_pushed(2, 0);
+    move_above(2, 0);
+    prioritize(2, 7, 0);
+    assert_int_equal(turn(), 0);
+    remove_(0);
+    assert_int_equal(turn(), 1);
+    remove_(1);
+    assert_int_equal(turn(), 2);
+}
+
+/* The most urgent of those that have something to send; of these it is somebody's turn. */
+static void whatever_happens_the_most_urgent_one_is_next(void **state)
+{
+    int urgency_of[40], is_there[40] = {0}, i, n;
+
+    (void)state;
+    for (n = 0; n < 100000; ++n) {
+        int k = random_below(40), most = H2_URGENCY_MAX + 1, sending = 0;
+
+        switch (is_there[k] ? random_below(6) : 0) {
+        case 0:
+            if (is_there[k]) {
+                leave(k);
+                is_there[k] = 0;
+                break;
+            }
+            join(k, -1, H2_WEIGHT_DEFAULT);
+            is_there[k] = 1;
+            /* fall through */
+        case 1:
+            urgency_of[k] = random_below(H2_URGENCY_MAX + 1);
+            prioritize(k, urgency_of[k], random_below(2));
+            break;
+        case 2:
+            remove_(k);
+            break;
+        case 3:
+            if (count()) {
+                turn_of(random_below(FRAME));
+            }
+            break;
+        default:
+            add(k);
+        }
+        for (i = 0; i < 40; ++i) {
+            if (is_there[i] && streams[i].is_sending) {
+                ++sending;
+                most = (urgency_of[i] < most) ? urgency_of[i] : most;
+            }
+        }
+        assert_int_equal(count(), sending);
+        assert_int_equal(next() >= 0, sending > 0);
+        assert_true(!sending || urgency_of[next()] == most);
+    }
+    for (i = 0; i < 40; ++i) {
+        if (is_there[i]) {
+            leave(i);
+        }
+    }
+    assert_int_equal(next(), -1);
+}
+
+static void one_that_goes_first_in_any_case_is_alone(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    prioritize(0, 3, 0);
+    prioritize(1, 3, 0);
+    assert_true(h2_scheduler_is_alone(&streams[0]));
+    prioritize(1, 3, 1);
+    assert_false(h2_scheduler_is_alone(&streams[0]));
+    prioritize(1, 4, 1);
+    assert_true(h2_scheduler_is_alone(&streams[0]));
+}
+
+/* Without it, what an urgency has taken would be a leak. */
+static int teardown(void **state)
+{
+    (void)state;
+    h2_scheduler_destroy(&scheduler);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -1333,6 +1603,18 @@ int main(void)
         TEST(a_thousand_streams_share_by_their_weights),
         TEST(a_thousand_below_one_that_ends_are_all_there),
         TEST(whatever_happens_it_is_the_turn_of_one_who_may),
+        TEST(the_more_urgent_one_goes_first_whenever_it_comes),
+        TEST(those_that_are_not_incremental_go_one_after_another_by_their_ids),
+        TEST(incremental_ones_share_and_those_that_are_not_have_one_share_together),
+        TEST(a_priority_may_change_while_it_sends),
+        TEST(who_waits_below_another_goes_where_that_one_goes),
+        TEST(before_and_beside_hold_among_those_that_go_one_after_another),
+        TEST(one_that_goes_first_in_any_case_is_alone),
+        TEST(weights_do_not_count_among_incremental_ones),
+        TEST(what_was_pushed_with_a_stream_takes_its_place_when_that_ends),
+        TEST(what_is_pushed_before_a_stream_goes_with_it),
+        TEST(what_was_pushed_before_a_stream_may_go_without_it),
+        TEST(whatever_happens_the_most_urgent_one_is_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

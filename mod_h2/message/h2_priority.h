@@ -1,0 +1,28 @@
+/*
+ * The priority of a response as client and application name it, RFC 9218, 4: how urgent it is,
+ * and whether a part of it is of use alone.
+ *
+ * Pure; any thread.
+ */
+#ifndef H2_PRIORITY_H
+#define H2_PRIORITY_H
+
+#include <apr.h>
+
+#define H2_URGENCY_MAX     7 /* the least urgent */
+#define H2_URGENCY_DEFAULT 3
+
+typedef struct h2_priority {
+    int urgency;                 /* 0, the most urgent, to H2_URGENCY_MAX */
+    unsigned is_incremental : 1;
+} h2_priority;
+
+/* What holds where nobody says anything. */
+void h2_priority_init(h2_priority *priority);
+
+/* Puts what the value of a priority field says into *priority; what it does not say stays, and so
+ * do unknown members and those of a wrong type or out of range. Returns 0, and changes nothing, if
+ * it is no dictionary of structured fields, RFC 8941, 4.2.2. text needs no NUL at its end. */
+int h2_priority_parse(h2_priority *priority, const char *text, apr_size_t length);
+
+#endif /* H2_PRIORITY_H */

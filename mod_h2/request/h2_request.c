@@ -197,9 +197,9 @@ static char *request_line(apr_pool_t *pool, const char *method, const char *targ
     apr_size_t method_length = strlen(method), target_length = strlen(target);
     char *line = apr_palloc(pool, method_length + 1 + target_length + sizeof(protocol));
 
-    memcpy(line, method, method_length);
+    memcpy(line, method, method_length + 1);
     line[method_length] = ' ';
-    memcpy(line + method_length + 1, target, target_length);
+    memcpy(line + method_length + 1, target, target_length + 1);
     memcpy(line + method_length + 1 + target_length, protocol, sizeof(protocol));
     return line;
 }

@@ -162,7 +162,7 @@ static int join_loop(h2_session *session)
     session->c->id = h2_loop_next_id(loop);
     apr_snprintf(session->tag, sizeof(session->tag), "%ld-", session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
-    session->is_in_loop = 1;
+    session->blocks = &loop->blocks;
     if (session->has_bad_tls) {
         h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, "TLS is not good enough");
     }

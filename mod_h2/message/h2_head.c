@@ -52,6 +52,7 @@ struct h2_head {
     apr_size_t list_bytes;
     apr_uint64_t names_seen[H2_HEAD_NAME_BITS / 64]; /* a bit for each hash of a name */
     unsigned has_repeated : 1; /* a name may be there twice */
+    unsigned has_priority : 1; /* there is a field named priority */
     field_place own_fields[H2_HEAD_FIELDS];
     char own_arena[H2_HEAD_ARENA_BYTES];
 };
@@ -182,7 +183,7 @@ static void strip_blanks(const char **pvalue, apr_size_t *plength)
     *plength = length;
 }
 
-/* Has a name of the same hash been seen before? In these bits of it all names that browsers
+/* Is it one that is asked for often, and has a name of the same hash been seen before? In these bits of it all names that browsers
  * send differ. */
 static void note_name(h2_head *head, const char *name, apr_size_t length)
 {
@@ -191,6 +192,9 @@ static void note_name(h2_head *head, const char *name, apr_size_t length)
 
     head->has_repeated |= (head->names_seen[hash / 64] & bit) != 0;
     head->names_seen[hash / 64] |= bit;
+    if (length == 8 && !memcmp(name, "priority", 8)) {
+        head->has_priority = 1;
+    }
 }
 
 apr_status_t h2_head_add(h2_head *head, const char *name, apr_size_t name_length,
@@ -323,6 +327,11 @@ static void join_cookies(const h2_head *head, apr_table_t *table)
     if (crumbs->nelts > 1) {
         apr_table_setn(table, "cookie", apr_array_pstrcat(pool, crumbs, 0));
     }
+}
+
+int h2_head_has_priority(const h2_head *head)
+{
+    return head->has_priority;
 }
 
 int h2_head_may_repeat(const h2_head *head)

@@ -58,6 +58,9 @@ const char *h2_head_get(const h2_head *head, const char *name);
 /* 0: no name is there twice. */
 int h2_head_may_repeat(const h2_head *head);
 
+/* Is there a field named priority? */
+int h2_head_has_priority(const h2_head *head);
+
 /* Bytes of the list as counted against limit_bytes. */
 apr_size_t h2_head_bytes(const h2_head *head);
 

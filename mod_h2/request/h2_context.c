@@ -169,6 +169,7 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->may_push = !stream->pushed_on && h2_session_may_push(session);
     context->habit = h2_habits_of(stream);
     context->priority = stream->priority;
+    context->has_priority = session->has_priorities;
     stream->exchange.context = context;
     context->c = make_secondary(context, session->c, h2_loop_next_id(loop));
     init_brigade(&context->staged, context);

@@ -38,6 +38,7 @@ struct h2_context {
     h2_priority priority;           /* the client's, when the request began */
     apr_uint32_t habit;             /* where h2_habits remembers this request */
     unsigned has_no_body : 1;       /* the request ended with its head, without trailers */
+    unsigned has_priority : 1;      /* the client speaks of priorities as RFC 9218 does */
     unsigned may_push : 1;          /* the client takes pushed responses with this one */
 
     /* The runner; after the request the holder, then who ends it. */

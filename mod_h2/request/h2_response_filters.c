@@ -23,6 +23,17 @@ static const char *const not_modified_fields[] = {
     "Strict-Transport-Security", "Link", "Alt-Svc", "Accept-Ranges",
 };
 
+/* Most fields are new, which is cheaper than to look for one that is replaced. */
+static void set_field(apr_table_t *table, const char *name, const char *value)
+{
+    if (apr_table_get(table, name)) {
+        apr_table_setn(table, name, value);
+    }
+    else {
+        apr_table_addn(table, name, value);
+    }
+}
+
 static void set_default(apr_table_t *table, const char *name, const char *value)
 {
     if (value && !apr_table_get(table, name)) {
@@ -46,7 +57,7 @@ static void set_content_fields(request_rec *r)
         const char *type = ap_make_content_type(r, r->content_type);
 
         if (type) {
-            apr_table_setn(fields, "Content-Type", type);
+            set_field(fields, "Content-Type", type);
         }
     }
     if (r->content_encoding) {
@@ -127,7 +138,7 @@ static void complete_fields(request_rec *r)
     unify_vary(r);
     set_default(r->headers_out, "Date", http_date(r->pool, r->request_time));
     if (r->proxyreq == PROXYREQ_NONE) {
-        apr_table_setn(r->headers_out, "Server", ap_get_server_banner());
+        set_field(r->headers_out, "Server", ap_get_server_banner());
     }
     else {
         set_default(r->headers_out, "Server", ap_get_server_banner());

@@ -80,23 +80,24 @@ static const char *value_urgency(h2_context *context, apr_pool_t *pool)
                                                            "4", "5", "6", "7"};
 
     (void)pool;
-    return context ? digits[context->priority.urgency] : NULL;
+    return (context && context->has_priority) ? digits[context->priority.urgency] : NULL;
 }
 
 static const char *value_incremental(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return context ? (context->priority.is_incremental ? "on" : "off") : NULL;
+    return (context && context->has_priority) ? (context->priority.is_incremental ? "on" : "off")
+                                              : NULL;
 }
 
-/* NULL: not on this connection. */
+/* NULL: not on this connection. Without a function: that of the one before. */
 static const struct {
     const char *name;
     const char *(*value)(h2_context *context, apr_pool_t *pool);
 } variables[] = {
     {"HTTP2", value_http2},
     {"H2PUSH", value_push},
-    {"H2_PUSH", value_push},
+    {"H2_PUSH", NULL},
     {"H2_PUSHED", value_pushed},
     {"H2_PUSHED_ON", value_pushed_on},
     {"H2_STREAM_ID", value_stream_id},
@@ -110,11 +111,13 @@ static int set_variables(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
     int is_new = context && !apr_table_get(r->subprocess_env, variables[0].name);
+    const char *value = NULL;
     apr_size_t i;
 
     for (i = 0; context && i < sizeof(variables) / sizeof(variables[0]); ++i) {
-        const char *value = variables[i].value(context, r->pool);
-
+        if (variables[i].value) {
+            value = variables[i].value(context, r->pool);
+        }
         if (value && is_new) {
             apr_table_addn(r->subprocess_env, variables[i].name, value);
         }
@@ -141,7 +144,8 @@ static char *http2_var_lookup(apr_pool_t *pool, server_rec *s, conn_rec *c, requ
     (void)s;
     for (i = 0; of && http2_is_h2(of) && i < sizeof(variables) / sizeof(variables[0]); ++i) {
         if (!strcmp(variables[i].name, name)) {
-            const char *value = variables[i].value(h2_context_of(of), pool);
+            apr_size_t by = variables[i].value ? i : i - 1;
+            const char *value = variables[by].value(h2_context_of(of), pool);
 
             return apr_pstrdup(pool, value ? value : "");
         }

@@ -17,14 +17,11 @@ static const char *frame_name(int type)
                                                                          : "UNKNOWN";
 }
 
-void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
-                          const char *direction)
+void h2_session_write_frame_line(h2_session *session, const nghttp2_frame *frame,
+                                 const char *direction)
 {
     const nghttp2_frame_hd *hd = &frame->hd;
 
-    if (!APLOGcdebug(session->c)) {
-        return;
-    }
     if (hd->type == NGHTTP2_GOAWAY) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, APLOGNO(03066)
                       H2_ID_FMT "%s FRAME[GOAWAY[error=%u, last_stream=%d]], remote.emitted=%d",

@@ -135,7 +135,7 @@ static int take_early(h2_session *session, h2_stream *stream)
 
 void h2_session_prioritize(h2_session *session, h2_stream *stream)
 {
-    if (!take_early(session, stream) && stream->has_priority_field) {
+    if (!take_early(session, stream) && h2_head_has_priority(stream->head)) {
         speaks_of_priorities(session);
         read_request(stream->head, &stream->priority);
     }

@@ -88,10 +88,6 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
         return 0; /* the block must be decoded all the same */
     }
     head = (frame->headers.cat == NGHTTP2_HCAT_REQUEST) ? stream->head : stream->trailers;
-    if (head == stream->head && name_bytes.len == 8
-        && !memcmp(name_bytes.base, "priority", 8)) {
-        stream->has_priority_field = 1;
-    }
     if (!head) {
         return 0;
     }
@@ -130,7 +126,9 @@ static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
     h2_session_note_digest(session, stream);
-    h2_session_prioritize(session, stream);
+    if (session->has_priorities || h2_head_has_priority(stream->head)) {
+        h2_session_prioritize(session, stream);
+    }
     h2_session_enter_waiting(session, stream, session->loop->now);
     session->has_request = 1;
     session->last_progress = session->loop->now;

@@ -81,7 +81,7 @@ const char *h2_session_library_version(void)
 
 h2_blocks *h2_session_blocks(const h2_session *session)
 {
-    return session->is_in_loop ? &session->loop->blocks : NULL;
+    return session->blocks;
 }
 
 static void *ngh2_malloc(size_t size, void *user_data)
@@ -271,7 +271,6 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     session->highest_id = stream->id;
-    stream->has_priority_field = (h2_head_get(head, "priority") != NULL);
     h2_session_note_settings(session);
     h2_session_prioritize(session, stream);
     ++session->emitted_count;

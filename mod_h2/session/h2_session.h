@@ -59,6 +59,7 @@ struct h2_session {
     APR_RING_HEAD(h2_session_streams, h2_stream) streams; /* all, the closed ones too */
     APR_RING_HEAD(h2_session_waiting, h2_stream) waiting; /* for a thread */
     h2_scheduler scheduler;
+    h2_blocks *blocks;                 /* the loop's; NULL while it is in no loop yet */
     struct h2_updates *updates;        /* of PRIORITY_UPDATE; NULL: there was none */
     h2_push_diary push_diary;
     unsigned digest_hash;              /* of the client's last Cache-Digest, with its length */
@@ -90,7 +91,6 @@ struct h2_session {
     apr_time_t stall_check_at;         /* when to look at stalled streams; 0: there are none */
     apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
     apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
-    unsigned is_in_loop : 1;           /* nobody but the holder uses it any more */
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned is_settings_sent : 1;     /* ours are packed */

@@ -67,8 +67,16 @@ void h2_session_place_pushed(h2_session *session, h2_stream *stream);
 /* The stream cannot go on, as the session ends or the client is not there any more. */
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
 
-/* A line for a frame at debug level. */
-void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
-                          const char *direction);
+/* A line for a frame; at debug level, where somebody reads it. */
+void h2_session_write_frame_line(h2_session *session, const nghttp2_frame *frame,
+                                 const char *direction);
+
+static inline void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
+                                        const char *direction)
+{
+    if (APLOGcdebug(session->c)) {
+        h2_session_write_frame_line(session, frame, direction);
+    }
+}
 
 #endif /* H2_SESSION_PARTS_H */

@@ -443,7 +443,7 @@ static int send_turn(h2_session *session, h2_stream *stream)
     apr_size_t used = session->pack_used;
     int rv;
 
-    if (submit_interim(session, stream)) {
+    if (!stream->exchange.out_interim || submit_interim(session, stream)) {
         submit_final(session, stream);
     }
     session->turn = stream;

@@ -65,7 +65,6 @@ struct h2_stream {
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
     unsigned is_closed : 1;              /* nothing more is sent or received */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
-    unsigned has_priority_field : 1;     /* the request has one */
     unsigned is_updated : 1;             /* there was a PRIORITY_UPDATE while it was open */
     unsigned is_placed : 1;              /* its response has had its say in the order */
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */

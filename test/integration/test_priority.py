@@ -348,12 +348,19 @@ def test_an_update_does_not_undo_what_the_response_says(client):
 
 
 @pytest.mark.parametrize("fields, expected", [
-    ([], ("3", "off")), ([("priority", "u=0")], ("0", "off")), ([("priority", "i")], ("3", "on")),
+    ([("priority", "u=0")], ("0", "off")), ([("priority", "i")], ("3", "on")),
     ([("priority", "u=6, i")], ("6", "on")), ([("priority", "u=,")], ("3", "off"))])
 def test_the_application_sees_the_priority(server, transport, fields, expected):
     environment = open_client(server, transport).get("/cgi/env", fields).text
     assert "H2_PRIORITY_URGENCY=%s\n" % expected[0] in environment
     assert "H2_PRIORITY_INCREMENTAL=%s\n" % expected[1] in environment
+
+
+def test_the_application_sees_none_where_the_client_says_nothing_of_priorities(server, transport):
+    client = open_client(server, transport)
+    assert "H2_PRIORITY" not in client.get("/cgi/env").text
+    client.get("/files/1.bin", [("priority", "u=1")])
+    assert "H2_PRIORITY_URGENCY=3\n" in client.get("/cgi/env").text
 
 
 def test_the_application_sees_an_update_that_came_before_the_request(server, transport):

@@ -277,7 +277,7 @@ void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd)
 {
     struct h2_updates *updates = session->updates;
     apr_size_t length = hd->length;
-    const unsigned char *payload = updates ? updates->payload : NULL;
+    const unsigned char *payload;
     h2_priority priority;
     int id;
 
@@ -288,10 +288,11 @@ void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd)
         h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR, "PRIORITY_UPDATE on a stream");
         return;
     }
-    if (length < UPDATE_ID_BYTES) {
+    if (!updates || length < UPDATE_ID_BYTES) {
         h2_session_terminate(session, NGHTTP2_FRAME_SIZE_ERROR, "PRIORITY_UPDATE is too short");
         return;
     }
+    payload = updates->payload;
     id = (int)((apr_uint32_t)(payload[0] & 0x7f) << 24 | (apr_uint32_t)payload[1] << 16
                | (apr_uint32_t)payload[2] << 8 | payload[3]);
     if (!id) {

@@ -47,6 +47,13 @@ void h2_session_end_drain(h2_session *session);
 /* The client's window of the stream is shut although it has data. */
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
 
+/* What all streams of a connection may have together beyond H2WindowSize, where that is not
+ * given. */
+#define H2_WIDENED_MAX ((apr_size_t)4 * 1024 * 1024)
+
+/* A stream has ended whose window was so much wider than H2WindowSize. */
+void h2_session_give_width_back(h2_session *session, apr_size_t bytes);
+
 /* A new stream: below parent in the order of sending (NULL: below none). */
 void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
                              int weight);

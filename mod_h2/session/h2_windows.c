@@ -7,8 +7,8 @@
 #include <apr_atomic.h>
 
 /* Where H2WindowSize is not given: by what the window of a stream grows whose request reads
- * faster than the client may send, and how wide it may become; how much all streams of a
- * connection, and all of a child, may have together beyond their first size. */
+ * fast, and how wide it may become; how much all streams of a child may have together beyond
+ * H2WindowSize (those of a connection: H2_WIDENED_MAX). */
 #define H2_WINDOW_GROWTH 16
 #define H2_WINDOW_WIDEST ((apr_size_t)4 * 1024 * 1024)
 #define H2_WIDENED_CHILD_MAX_KIB (64 * 1024)

@@ -189,11 +189,11 @@ def test_from_the_first_sign_on_all_streams_have_a_priority(client):
 
 
 def test_weights_do_not_count_any_more(client):
+    other, = ask(client, "i")
     heavy = client.open()
     block = struct.pack(">IB", 0, 255) + client.encoder.encode(
         client.request_fields("GET", FILE, [("priority", "i")]))
     client.send_frame(HEADERS, 0x1 | 0x4 | PRIORITY_FLAG, heavy.id, block)
-    other, = ask(client, "i")
     client.wait_for(lambda: heavy.status, "its head")
     assert_shares(client, [heavy, other], [1, 1])
 

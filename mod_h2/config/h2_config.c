@@ -109,6 +109,7 @@ void *h2_config_create_dir(apr_pool_t *pool, char *dir)
     conf->output_buffering = H2_CONFIG_UNSET;
     conf->stream_timeout = H2_CONFIG_UNSET;
     conf->early_hints = H2_CONFIG_UNSET;
+    conf->priority_headers = H2_CONFIG_UNSET;
     conf->copy_files = H2_CONFIG_UNSET;
     conf->push = H2_CONFIG_UNSET;
     conf->proxy_requests = H2_CONFIG_UNSET;
@@ -135,6 +136,7 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
         merged->stream_timeout = inner->stream_timeout;
     }
     set_if_given(&merged->early_hints, inner->early_hints);
+    set_if_given(&merged->priority_headers, inner->priority_headers);
     set_if_given(&merged->copy_files, inner->copy_files);
     set_if_given(&merged->push, inner->push);
     set_if_given(&merged->proxy_requests, inner->proxy_requests);
@@ -202,6 +204,11 @@ apr_interval_time_t h2_config_stream_timeout(const request_rec *r)
         value = h2_config_server(r->server)->stream_timeout;
     }
     return value == H2_CONFIG_UNSET ? r->server->timeout : value;
+}
+
+int h2_config_is_priority_headers(const request_rec *r)
+{
+    return dir_conf(r)->priority_headers == 1;
 }
 
 int h2_config_is_early_hints(const request_rec *r)

@@ -76,6 +76,7 @@ typedef struct h2_dir_conf {
     int output_buffering;
     apr_interval_time_t stream_timeout; /* usec */
     int early_hints;                    /* boolean: ask h2_config_is_early_hints() */
+    int priority_headers;               /* boolean: ask h2_config_is_priority_headers() */
     int copy_files;                     /* boolean: ask h2_config_is_copy_files() */
     int push;                           /* boolean: ask h2_config_is_push() */
     int proxy_requests;                 /* boolean: ask h2_config_is_proxy_requests() */
@@ -132,6 +133,10 @@ apr_interval_time_t h2_config_stream_timeout(const request_rec *r);
 /* Does the client of r get 103 responses (RFC 8297)? Unless given, no: there are
  * clients that do not expect them. */
 int h2_config_is_early_hints(const request_rec *r);
+
+/* Do handlers and back ends see the priority of r's stream in fields of the request? Unless
+ * given, no. */
+int h2_config_is_priority_headers(const request_rec *r);
 
 /* Is the content of files copied while r is handled, as its handler may close them
  * before they are sent? Unless given, no. */

@@ -430,6 +430,10 @@ const command_rec h2_config_commands[] = {
     AP_INIT_TAKE2("H2EarlyHint", add_early_hint, NULL, RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                   "name and value of a field that clients get in a 103 response before the "
                   "request is handled, where H2EarlyHints is on; adds to others (default: none)"),
+    AP_INIT_TAKE1("H2PriorityHeaders", set_dir_flag,
+                  (void *)APR_OFFSETOF(h2_dir_conf, priority_headers), RSRC_CONF | OR_FILEINFO,
+                  "on|off: tell back ends the priority of a stream in fields of its request "
+                  "(default: off)"),
     AP_INIT_TAKE1("H2CopyFiles", set_dir_flag, (void *)APR_OFFSETOF(h2_dir_conf, copy_files),
                   RSRC_CONF | OR_FILEINFO,
                   "on|off: copy the content of files while a request is handled, for modules "

@@ -31,6 +31,13 @@ void h2_priority_init(h2_priority *priority)
     priority->is_incremental = 0;
 }
 
+void h2_dependency_init(h2_dependency *dependency)
+{
+    dependency->parent_id = 0;
+    dependency->weight = H2_WEIGHT_DEFAULT;
+    dependency->is_exclusive = 0;
+}
+
 /* The next octet, 0 at the end: a NUL is allowed nowhere. */
 static char peek(const text_rest *rest)
 {

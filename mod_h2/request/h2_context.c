@@ -170,6 +170,7 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->habit = h2_habits_of(stream);
     context->priority = stream->priority;
     context->has_priority = session->has_priorities;
+    context->dependency = stream->dependency;
     stream->exchange.context = context;
     context->c = make_secondary(context, session->c, h2_loop_next_id(loop));
     init_brigade(&context->staged, context);

@@ -36,6 +36,7 @@ struct h2_context {
     h2_exchange *exchange;
     conn_rec *c;                    /* the secondary connection */
     h2_priority priority;           /* the client's, when the request began */
+    h2_dependency dependency;       /* likewise */
     apr_uint32_t habit;             /* where h2_habits remembers this request */
     unsigned has_no_body : 1;       /* the request ended with its head, without trailers */
     unsigned has_priority : 1;      /* the client speaks of priorities as RFC 9218 does */

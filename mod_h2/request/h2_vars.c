@@ -13,30 +13,42 @@ APR_DECLARE_OPTIONAL_FN(char *, http2_var_lookup,
                         (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
 APR_DECLARE_OPTIONAL_FN(int, http2_is_h2, (conn_rec *));
 
-static const char *value_http2(h2_context *context, apr_pool_t *pool)
+/* What a variable's value may depend on; a request has the sum of what is true for it. */
+enum {
+    IS_STREAM = 1,      /* it has a stream of ours: mostly all there is */
+    MAY_PUSH = 2,
+    IS_PUSHED = 4,
+    HAS_OTHER_HOST = 8,
+    HAS_PRIORITY = 16,
+    HAS_DEPENDENCY = 32
+};
+
+static unsigned facts_of(const h2_context *context)
 {
-    (void)context;
-    (void)pool;
-    return "on";
+    return IS_STREAM | (context->may_push ? MAY_PUSH : 0)
+           | (context->stream->pushed_on ? IS_PUSHED : 0)
+           | (context->original_host ? HAS_OTHER_HOST : 0)
+           | (context->has_priority ? HAS_PRIORITY : 0)
+           | ((context->dependency.parent_id || context->dependency.weight != H2_WEIGHT_DEFAULT)
+                  ? HAS_DEPENDENCY : 0);
 }
 
 static const char *value_push(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return (context && context->may_push && context->r && h2_config_is_push(context->r)) ? "on"
-                                                                                        : "off";
+    return (context->r && h2_config_is_push(context->r)) ? "on" : "off";
 }
 
 static const char *value_pushed(h2_context *context, apr_pool_t *pool)
 {
+    (void)context;
     (void)pool;
-    return (context && context->stream->pushed_on) ? "PUSHED" : NULL;
+    return "PUSHED";
 }
 
 static const char *value_pushed_on(h2_context *context, apr_pool_t *pool)
 {
-    return (context && context->stream->pushed_on) ? apr_itoa(pool, context->stream->pushed_on)
-                                                   : NULL;
+    return apr_itoa(pool, context->stream->pushed_on);
 }
 
 /* "CONNECTION-STREAM", worked out once. */
@@ -59,71 +71,119 @@ static const char *tag_of(h2_context *context)
 static const char *value_stream_tag(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return context ? tag_of(context) : NULL;
+    return tag_of(context);
 }
 
 static const char *value_stream_id(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return context ? tag_of(context) + strlen(context->session->tag) : NULL;
+    return tag_of(context) + strlen(context->session->tag);
 }
 
 static const char *value_original_host(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return context ? context->original_host : NULL;
+    return context->original_host;
 }
 
 static const char *value_urgency(h2_context *context, apr_pool_t *pool)
 {
-    static const char *const digits[H2_URGENCY_MAX + 1] = {"0", "1", "2", "3",
-                                                           "4", "5", "6", "7"};
-
-    (void)pool;
-    return (context && context->has_priority) ? digits[context->priority.urgency] : NULL;
+    return apr_itoa(pool, context->priority.urgency);
 }
 
 static const char *value_incremental(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return (context && context->has_priority) ? (context->priority.is_incremental ? "on" : "off")
-                                              : NULL;
+    return context->priority.is_incremental ? "on" : "off";
 }
 
-/* NULL: not on this connection. Without a function: that of the one before. */
-static const struct {
+static const char *value_weight(h2_context *context, apr_pool_t *pool)
+{
+    return apr_itoa(pool, context->dependency.weight);
+}
+
+static const char *value_depends_on(h2_context *context, apr_pool_t *pool)
+{
+    return apr_itoa(pool, context->dependency.parent_id);
+}
+
+/* Its value where the fact is true; else the usual one, NULL: none. field: of a request, that
+ * tells back ends the same by H2PriorityHeaders. */
+static const struct variable {
     const char *name;
+    unsigned fact;
+    const char *usual;
     const char *(*value)(h2_context *context, apr_pool_t *pool);
+    const char *field;
 } variables[] = {
-    {"HTTP2", value_http2},
-    {"H2PUSH", value_push},
-    {"H2_PUSH", NULL},
-    {"H2_PUSHED", value_pushed},
-    {"H2_PUSHED_ON", value_pushed_on},
-    {"H2_STREAM_ID", value_stream_id},
-    {"H2_STREAM_TAG", value_stream_tag},
-    {"H2_ORIGINAL_HOST", value_original_host},
-    {"H2_PRIORITY_URGENCY", value_urgency},
-    {"H2_PRIORITY_INCREMENTAL", value_incremental},
+    {"HTTP2", 0, "on", NULL, NULL},
+    {"H2PUSH", MAY_PUSH, "off", value_push, NULL},
+    {"H2_PUSH", MAY_PUSH, "off", value_push, NULL},
+    {"H2_PUSHED", IS_PUSHED, NULL, value_pushed, NULL},
+    {"H2_PUSHED_ON", IS_PUSHED, NULL, value_pushed_on, NULL},
+    {"H2_STREAM_ID", IS_STREAM, NULL, value_stream_id, NULL},
+    {"H2_STREAM_TAG", IS_STREAM, NULL, value_stream_tag, NULL},
+    {"H2_ORIGINAL_HOST", HAS_OTHER_HOST, NULL, value_original_host, NULL},
+    {"H2_PRIORITY_URGENCY", HAS_PRIORITY, NULL, value_urgency, "H2-Priority-Urgency"},
+    {"H2_PRIORITY_INCREMENTAL", HAS_PRIORITY, NULL, value_incremental,
+     "H2-Priority-Incremental"},
+    {"H2_STREAM_WEIGHT", HAS_DEPENDENCY, "16", value_weight, "H2-Stream-Weight"},
+    {"H2_STREAM_DEPENDS_ON", HAS_DEPENDENCY, "0", value_depends_on, "H2-Stream-Depends-On"},
 };
 
-static int set_variables(request_rec *r)
+#define VARIABLE_COUNT (sizeof(variables) / sizeof(variables[0]))
+
+static const char *value_of(const struct variable *variable, unsigned facts, h2_context *context,
+                            apr_pool_t *pool)
 {
-    h2_context *context = h2_context_of(r->connection);
-    int is_new = context && !apr_table_get(r->subprocess_env, variables[0].name);
-    const char *value = NULL;
+    return (variable->fact & facts) ? variable->value(context, pool) : variable->usual;
+}
+
+static void set_variables(request_rec *r, h2_context *context)
+{
+    unsigned facts = facts_of(context);
+    int is_new = ap_is_initial_req(r); /* else they may be there already */
     apr_size_t i;
 
-    for (i = 0; context && i < sizeof(variables) / sizeof(variables[0]); ++i) {
-        if (variables[i].value) {
-            value = variables[i].value(context, r->pool);
-        }
+    for (i = 0; i < VARIABLE_COUNT; ++i) {
+        const char *value = value_of(&variables[i], facts, context, r->pool);
+
         if (value && is_new) {
             apr_table_addn(r->subprocess_env, variables[i].name, value);
         }
         else if (value) {
             apr_table_setn(r->subprocess_env, variables[i].name, value);
         }
+    }
+}
+
+/* Whatever the client has said in fields of these names, also over HTTP/1.1: it was not us. */
+static void set_fields(request_rec *r, h2_context *context)
+{
+    apr_size_t i;
+
+    for (i = 0; i < VARIABLE_COUNT; ++i) {
+        const char *value;
+
+        if (variables[i].field) {
+            apr_table_unset(r->headers_in, variables[i].field);
+            value = context ? value_of(&variables[i], facts_of(context), context, r->pool) : NULL;
+            if (value) {
+                apr_table_addn(r->headers_in, variables[i].field, value);
+            }
+        }
+    }
+}
+
+static int tell_application(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    if (context) {
+        set_variables(r, context);
+    }
+    if (h2_config_is_priority_headers(r)) {
+        set_fields(r, context);
     }
     return DECLINED;
 }
@@ -135,22 +195,34 @@ static int http2_is_h2(conn_rec *c)
     return !strcmp(protocol, H2_PROTOCOL_TLS) || !strcmp(protocol, H2_PROTOCOL_CLEAR);
 }
 
+/* Of a connection as a whole only what does not depend on a request is known. */
+static const char *look_up(const char *name, h2_context *context, apr_pool_t *pool)
+{
+    apr_size_t i;
+
+    for (i = 0; i < VARIABLE_COUNT; ++i) {
+        const struct variable *variable = &variables[i];
+
+        if (!strcmp(variable->name, name)) {
+            return context ? value_of(variable, facts_of(context), context, pool)
+                           : (variable->fact & HAS_DEPENDENCY) ? NULL : variable->usual;
+        }
+    }
+    return NULL;
+}
+
 static char *http2_var_lookup(apr_pool_t *pool, server_rec *s, conn_rec *c, request_rec *r,
                               char *name)
 {
     conn_rec *of = r ? r->connection : c;
-    apr_size_t i;
+    const char *value;
 
     (void)s;
-    for (i = 0; of && http2_is_h2(of) && i < sizeof(variables) / sizeof(variables[0]); ++i) {
-        if (!strcmp(variables[i].name, name)) {
-            apr_size_t by = variables[i].value ? i : i - 1;
-            const char *value = variables[by].value(h2_context_of(of), pool);
-
-            return apr_pstrdup(pool, value ? value : "");
-        }
+    if (!of || !http2_is_h2(of)) {
+        return apr_pstrdup(pool, strcmp(name, "HTTP2") ? "" : "off");
     }
-    return apr_pstrdup(pool, strcmp(name, "HTTP2") ? "" : "off");
+    value = look_up(name, h2_context_of(of), pool);
+    return apr_pstrdup(pool, value ? value : "");
 }
 
 void h2_vars_register_hooks(apr_pool_t *pool)
@@ -158,5 +230,5 @@ void h2_vars_register_hooks(apr_pool_t *pool)
     (void)pool;
     APR_REGISTER_OPTIONAL_FN(http2_is_h2);
     APR_REGISTER_OPTIONAL_FN(http2_var_lookup);
-    ap_hook_fixups(set_variables, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(tell_application, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -115,6 +115,7 @@ static void speaks_of_priorities(h2_session *session)
             place(session, stream);
         }
     }
+    h2_session_drop_groups(session);
 }
 
 /* Was there a PRIORITY_UPDATE before? It is newer than the field, RFC 9218, 7. */

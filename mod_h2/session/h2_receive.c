@@ -14,7 +14,7 @@ static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
     return nghttp2_session_get_stream_user_data(ngh2, id);
 }
 
-static int begin_request(h2_session *session, int32_t id, const nghttp2_priority_spec *priority)
+static int begin_request(h2_session *session, int32_t id)
 {
     h2_stream *stream;
 
@@ -40,9 +40,14 @@ static int begin_request(h2_session *session, int32_t id, const nghttp2_priority
         h2_stream_destroy(stream, h2_session_blocks(session));
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    h2_session_enter_stream(session, stream, NULL, priority ? priority->weight
-                                                            : H2_WEIGHT_DEFAULT);
+    h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     nghttp2_session_set_stream_user_data(session->ngh2, id, stream);
+    if (session->scan.stream_id == id) {
+        h2_session_depend(session, stream, &session->scan.dependency);
+    }
+    else if (session->groups) {
+        h2_session_depend(session, stream, NULL);
+    }
     session->receiving = stream;
     return 0;
 }
@@ -68,9 +73,7 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
     (void)ngh2;
     session->receiving = NULL;
     return (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-               ? begin_request(session, frame->hd.stream_id,
-                               (frame->hd.flags & NGHTTP2_FLAG_PRIORITY) ? &frame->headers.pri_spec
-                                                                         : NULL)
+               ? begin_request(session, frame->hd.stream_id)
                : begin_trailers(session, frame->hd.stream_id);
 }
 
@@ -261,13 +264,26 @@ static apr_uint32_t wire_error(ssize_t error)
     }
 }
 
+/* In pieces, so that what the client says of the place of a stream is known when nghttp2 begins
+ * that stream, and counts from then on. */
 static apr_status_t feed(h2_session *session, const char *data, apr_size_t length)
 {
-    ssize_t used = nghttp2_session_mem_recv(session->ngh2, (const uint8_t *)data, length);
+    h2_frame_scan *scan = &session->scan;
 
-    if (used < 0) {
-        h2_session_terminate(session, wire_error(used), nghttp2_strerror((int)used));
-        return APR_EGENERAL;
+    while (length) {
+        const uint8_t *bytes = (const uint8_t *)data;
+        apr_size_t count = h2_frame_scan_next(scan, bytes, length);
+        ssize_t used = nghttp2_session_mem_recv(session->ngh2, bytes, count);
+
+        if (used < 0) {
+            h2_session_terminate(session, wire_error(used), nghttp2_strerror((int)used));
+            return APR_EGENERAL;
+        }
+        if (scan->stream_id && !scan->is_headers) {
+            h2_session_note_dependency(session, scan->stream_id, &scan->dependency);
+        }
+        data += count;
+        length -= count;
     }
     return APR_SUCCESS;
 }

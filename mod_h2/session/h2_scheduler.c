@@ -48,7 +48,7 @@ static int has_next_turn_too(const h2_node *node)
  * for, and then those that were pushed; each of these by id. */
 static apr_uint64_t due_in_sequence(const h2_node *node)
 {
-    apr_uint64_t id = (apr_uint64_t)node->stream->id;
+    apr_uint64_t id = node->stream ? (apr_uint64_t)node->stream->id : 1;
 
     return ((apr_uint64_t)node->rank << 32) | ((id % 2) ? 0 : (apr_uint64_t)1 << 31) | (id >> 1);
 }
@@ -170,10 +170,40 @@ void h2_scheduler_join(h2_scheduler *scheduler, h2_stream *stream, h2_stream *pa
     attach(&stream->node, parent ? &parent->node : &scheduler->usual.root, clamp_weight(weight));
 }
 
+void h2_scheduler_join_node(h2_scheduler *scheduler, h2_node *node, int id)
+{
+    memset(node, 0, sizeof(*node));
+    init_node(node);
+    node->rank = id;
+    attach(node, &scheduler->usual.root, H2_WEIGHT_DEFAULT);
+}
+
+int h2_scheduler_is_below(const h2_node *node, const h2_node *above)
+{
+    for (node = node->parent; node && node != above; node = node->parent) {
+    }
+    return node != NULL;
+}
+
+void h2_scheduler_move(h2_scheduler *scheduler, h2_node *node, h2_node *parent, int weight)
+{
+    if (!parent) {
+        parent = &scheduler->usual.root;
+    }
+    H2_ASSERT(parent != node && !h2_scheduler_is_below(parent, node));
+    detach(node);
+    attach(node, parent, clamp_weight(weight));
+}
+
+static int is_pushed(const h2_node *node)
+{
+    return node->stream && node->stream->id % 2 == 0;
+}
+
 /* What is pushed before a stream of the client goes where that one goes. */
 static h2_node *top_of(h2_node *node)
 {
-    while (node->stream->id % 2 && node->parent->stream && node->parent->stream->id % 2 == 0) {
+    while (!is_pushed(node) && is_pushed(node->parent)) {
         node = node->parent;
     }
     return node;
@@ -187,7 +217,7 @@ static void leave_clients_streams(h2_node *node)
     while (child != APR_RING_SENTINEL(&node->children, h2_node, link)) {
         h2_node *next = APR_RING_NEXT(child, link);
 
-        if (child->stream->id % 2) {
+        if (!is_pushed(child)) {
             detach(child);
             attach(child, node->parent, child->weight);
         }
@@ -225,7 +255,7 @@ void h2_scheduler_move_above(h2_stream *stream, h2_stream *main)
 {
     h2_node *parent = main->node.parent;
 
-    if (parent == &stream->node) {
+    if (h2_scheduler_is_below(&main->node, &stream->node)) {
         return;
     }
     detach(&stream->node);
@@ -237,6 +267,9 @@ void h2_scheduler_move_above(h2_stream *stream, h2_stream *main)
 
 void h2_scheduler_move_beside(h2_stream *stream, h2_stream *main, int weight)
 {
+    if (h2_scheduler_is_below(&main->node, &stream->node)) {
+        return;
+    }
     detach(&stream->node);
     stream->node.rank = main->node.rank;
     attach(&stream->node, main->node.parent, clamp_weight(weight));
@@ -244,16 +277,17 @@ void h2_scheduler_move_beside(h2_stream *stream, h2_stream *main, int weight)
 
 void h2_scheduler_move_below(h2_stream *stream, h2_stream *main, int weight)
 {
-    detach(&stream->node);
-    attach(&stream->node, &main->node, clamp_weight(weight));
+    if (!h2_scheduler_is_below(&main->node, &stream->node)) {
+        detach(&stream->node);
+        attach(&stream->node, &main->node, clamp_weight(weight));
+    }
 }
 
-void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream)
+void h2_scheduler_leave_node(h2_node *node)
 {
-    h2_node *node = &stream->node, *parent = node->parent, *child;
+    h2_node *parent = node->parent, *child;
     int sum = 0;
 
-    h2_scheduler_remove(scheduler, stream);
     APR_RING_FOREACH(child, &node->children, h2_node, link) {
         sum += child->weight;
     }
@@ -265,6 +299,12 @@ void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream)
     }
     detach(node);
     node->parent = NULL;
+}
+
+void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream)
+{
+    h2_scheduler_remove(scheduler, stream);
+    h2_scheduler_leave_node(&stream->node);
 }
 
 int h2_scheduler_weight(const h2_stream *stream)

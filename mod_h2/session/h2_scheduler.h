@@ -22,11 +22,6 @@
 #include "message/h2_priority.h"
 #include "stream/h2_stream.h"
 
-/* RFC 7540, 5.3.2 and 5.3.5. */
-#define H2_WEIGHT_MIN     1
-#define H2_WEIGHT_MAX     256
-#define H2_WEIGHT_DEFAULT 16
-
 /* The streams of one urgency. */
 typedef struct h2_urgency {
     h2_node root;
@@ -55,15 +50,29 @@ void h2_scheduler_join(h2_scheduler *scheduler, h2_stream *stream, h2_stream *pa
 void h2_scheduler_set_priority(h2_scheduler *scheduler, h2_stream *stream,
                                const h2_priority *priority);
 
-/* A stream that has joined and has nobody below it, to another place. Above: between main
- * and who is above main, with main's weight. Beside and below: with weight; beside one of those
- * that send one after another it comes next after that. */
+/* A place without a stream: has those below it that depend on the stream of this id, which is
+ * not open. Below all others' root, with the default weight. */
+void h2_scheduler_join_node(h2_scheduler *scheduler, h2_node *node, int id);
+
+/* A node that has joined, with all below it, to below parent, which is not below the node itself;
+ * NULL: as h2_scheduler_join(). weight: 1 to 256. */
+void h2_scheduler_move(h2_scheduler *scheduler, h2_node *node, h2_node *parent, int weight);
+
+/* Is the node below the other one, directly or not? */
+int h2_scheduler_is_below(const h2_node *node, const h2_node *above);
+
+/* A pushed stream that has joined, to another place. Above: between main and who is above main,
+ * with main's weight. Beside and below: with weight; beside one of those that send one after
+ * another it comes next after that. If main is below the stream, it stays where it is. */
 void h2_scheduler_move_above(h2_stream *stream, h2_stream *main);
 void h2_scheduler_move_beside(h2_stream *stream, h2_stream *main, int weight);
 void h2_scheduler_move_below(h2_stream *stream, h2_stream *main, int weight);
 
 /* The stream has ended. Who is below it takes its place and shares its weight. */
 void h2_scheduler_leave(h2_scheduler *scheduler, h2_stream *stream);
+
+/* The same for a place without a stream. */
+void h2_scheduler_leave_node(h2_node *node);
 
 /* The weight that the stream has. */
 int h2_scheduler_weight(const h2_stream *stream);

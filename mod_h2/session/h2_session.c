@@ -135,6 +135,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     APR_RING_INIT(&session->streams, h2_stream, link);
     APR_RING_INIT(&session->waiting, h2_stream, wait_link);
     h2_scheduler_init(&session->scheduler);
+    h2_frame_scan_init(&session->scan);
     h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
     session->last_progress = apr_time_now();
     session->idle_since = session->last_progress;
@@ -174,6 +175,7 @@ void h2_session_destroy(h2_session *session)
         }
         h2_stream_destroy(stream, h2_session_blocks(session));
     }
+    h2_session_drop_groups(session);
     h2_scheduler_destroy(&session->scheduler);
     h2_priorities_clear(session);
     h2_push_diary_clear(&session->push_diary);

@@ -22,6 +22,7 @@
 #include "io/h2_io.h"
 #include "loop/h2_loop.h"
 #include "message/h2_promise.h"
+#include "session/h2_frame_scan.h"
 #include "session/h2_push_diary.h"
 #include "session/h2_scheduler.h"
 #include "stream/h2_stream.h"
@@ -61,6 +62,8 @@ struct h2_session {
     h2_scheduler scheduler;
     h2_blocks *blocks;                 /* the loop's; NULL while it is in no loop yet */
     struct h2_updates *updates;        /* of PRIORITY_UPDATE; NULL: there was none */
+    struct h2_groups *groups;          /* that streams depend on; NULL: there was none */
+    h2_frame_scan scan;
     h2_push_diary push_diary;
     unsigned digest_hash;              /* of the client's last Cache-Digest, with its length */
     apr_ssize_t digest_length;

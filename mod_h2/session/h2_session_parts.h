@@ -28,6 +28,16 @@ void h2_session_prioritize(h2_session *session, h2_stream *stream);
 void h2_session_note_settings(h2_session *session);
 void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd);
 
+/* A new stream of the client: its place as its HEADERS name it (NULL: they do not), or as a
+ * PRIORITY frame has named it before, RFC 7540, 5.3. */
+void h2_session_depend(h2_session *session, h2_stream *stream, const h2_dependency *dependency);
+
+/* A PRIORITY frame for this id, which may be one that is not opened yet, or never. */
+void h2_session_note_dependency(h2_session *session, int id, const h2_dependency *dependency);
+
+/* Frees the places of ids without a stream; who is below them stays in the tree. */
+void h2_session_drop_groups(h2_session *session);
+
 /* Frees what is kept of PRIORITY_UPDATE frames. */
 void h2_priorities_clear(h2_session *session);
 

@@ -12,6 +12,7 @@ h2_stream *h2_stream_create(struct h2_session *session, int id, h2_blocks *block
         stream->id = id;
         stream->state = H2_STREAM_HEAD;
         h2_priority_init(&stream->priority);
+        h2_dependency_init(&stream->dependency);
         h2_exchange_init(&stream->exchange);
     }
     return stream;

@@ -45,6 +45,7 @@ struct h2_stream {
     APR_RING_ENTRY(h2_stream) wait_link; /* in the session's waiting ones */
     h2_node node;                        /* in the order of sending */
     h2_priority priority;                /* as the client says, RFC 9218 */
+    h2_dependency dependency;            /* as the client says, RFC 7540 */
     h2_stream *next_done;                /* after h2_session_take_done() */
     h2_stream_state state;
     h2_head *head;
@@ -65,7 +66,7 @@ struct h2_stream {
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
     unsigned is_closed : 1;              /* nothing more is sent or received */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
-    unsigned is_updated : 1;             /* there was a PRIORITY_UPDATE while it was open */
+    unsigned is_updated : 1;             /* PRIORITY or PRIORITY_UPDATE came while it was open */
     unsigned is_placed : 1;              /* its response has had its say in the order */
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */

@@ -90,6 +90,7 @@ static void a_fresh_directory_says_nothing(void **state)
     assert_int_equal(conf->output_buffering, H2_CONFIG_UNSET);
     assert_int_equal(conf->stream_timeout, H2_CONFIG_UNSET);
     assert_int_equal(conf->early_hints, H2_CONFIG_UNSET);
+    assert_int_equal(conf->priority_headers, H2_CONFIG_UNSET);
     assert_int_equal(conf->copy_files, H2_CONFIG_UNSET);
     assert_int_equal(conf->push, H2_CONFIG_UNSET);
     assert_int_equal(conf->proxy_requests, H2_CONFIG_UNSET);
@@ -330,19 +331,23 @@ static void hints_of_an_inner_directory_follow_those_of_the_outer_one(void **sta
     (void)state;
     assert_null(((h2_dir_conf *)h2_config_merge_dir(pool, base, child))->hint_fields);
     base->early_hints = 1;
+    base->priority_headers = 1;
     base->hint_fields = apr_table_make(pool, 1);
     apr_table_addn(base->hint_fields, "Link", "</a>");
     merged = h2_config_merge_dir(pool, base, child);
     assert_int_equal(merged->early_hints, 1);
+    assert_int_equal(merged->priority_headers, 1);
     assert_int_equal(merged->copy_files, H2_CONFIG_UNSET);
     assert_ptr_equal(merged->hint_fields, base->hint_fields);
 
     child->early_hints = 0;
+    child->priority_headers = 0;
     child->copy_files = 1;
     child->hint_fields = apr_table_make(pool, 1);
     apr_table_addn(child->hint_fields, "Link", "</b>");
     merged = h2_config_merge_dir(pool, base, child);
     assert_int_equal(merged->early_hints, 0);
+    assert_int_equal(merged->priority_headers, 0);
     assert_int_equal(merged->copy_files, 1);
     assert_int_equal(apr_table_elts(merged->hint_fields)->nelts, 2);
     entries = (const apr_table_entry_t *)apr_table_elts(merged->hint_fields)->elts;
@@ -489,13 +494,16 @@ static void requests_to_a_proxy_are_the_servers_own_decision(void **state)
     assert_int_equal(h2_config_is_proxy_requests(&f->server), 1);
 }
 
-static void hints_and_copies_are_off_unless_the_directory_says_yes(void **state)
+static void what_a_directory_must_ask_for_is_off_unless_it_does(void **state)
 {
     fake *f = fake_make();
 
     (void)state;
     assert_int_equal(h2_config_is_early_hints(&f->r), 0);
     assert_int_equal(h2_config_is_copy_files(&f->r), 0);
+    assert_int_equal(h2_config_is_priority_headers(&f->r), 0);
+    f->dir_conf->priority_headers = 1;
+    assert_int_equal(h2_config_is_priority_headers(&f->r), 1);
     f->dir_conf->early_hints = 1;
     assert_int_equal(h2_config_is_early_hints(&f->r), 1);
     assert_int_equal(h2_config_is_copy_files(&f->r), 0);
@@ -528,7 +536,7 @@ int main(void)
         cmocka_unit_test(stream_timeout_asks_directory_then_vhost_then_timeout),
         cmocka_unit_test(push_is_on_unless_the_directory_says_no),
         cmocka_unit_test(requests_to_a_proxy_are_the_servers_own_decision),
-        cmocka_unit_test(hints_and_copies_are_off_unless_the_directory_says_yes),
+        cmocka_unit_test(what_a_directory_must_ask_for_is_off_unless_it_does),
     };
 
     apr_initialize();

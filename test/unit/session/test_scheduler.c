@@ -1524,6 +1524,126 @@ static void whatever_happens_the_most_urgent_one_is_next(void **state)
     assert_int_equal(next(), -1);
 }
 
+static void move(int i, int parent, int weight)
+{
+    h2_scheduler_move(&scheduler, &streams[i].node, (parent < 0) ? NULL : &streams[parent].node,
+                      weight);
+}
+
+static void who_moves_below_another_one_waits_for_it(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, 0, H2_WEIGHT_DEFAULT);
+    join_and_add(2, -1, H2_WEIGHT_DEFAULT);
+    move(0, 2, 100); /* with 1 below it */
+    assert_true(h2_scheduler_is_below(&streams[1].node, &streams[2].node));
+    assert_false(h2_scheduler_is_below(&streams[2].node, &streams[1].node));
+    assert_int_equal(turn(), 2);
+    remove_(2);
+    assert_int_equal(turn(), 0);
+    remove_(0);
+    assert_int_equal(turn(), 1);
+    move(1, -1, 16);
+    assert_false(h2_scheduler_is_below(&streams[1].node, &streams[0].node));
+}
+
+static void a_place_without_a_stream_has_a_share_for_those_below_it(void **state)
+{
+    h2_node group;
+    int i;
+
+    (void)state;
+    join_and_add(0, -1, 20);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(2, -1, H2_WEIGHT_DEFAULT);
+    h2_scheduler_join_node(&scheduler, &group, 1001);
+    h2_scheduler_move(&scheduler, &group, NULL, 60);
+    h2_scheduler_move(&scheduler, &streams[1].node, &group, 10);
+    h2_scheduler_move(&scheduler, &streams[2].node, &group, 20);
+    for (i = 0; i < 1200; ++i) {
+        turn_of(FRAME);
+    }
+    assert_in_range(got[0] / FRAME, 299, 301);
+    assert_in_range(got[1] / FRAME, 299, 301);
+    assert_in_range(got[2] / FRAME, 599, 601);
+    h2_scheduler_leave_node(&group);
+    assert_int_equal(h2_scheduler_weight(&streams[1]), 20);
+    assert_int_equal(h2_scheduler_weight(&streams[2]), 40);
+}
+
+static void a_place_without_a_stream_may_be_left_in_a_sequence(void **state)
+{
+    h2_node group;
+
+    (void)state;
+    join(0, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(1, -1, H2_WEIGHT_DEFAULT);
+    join_and_add(2, -1, H2_WEIGHT_DEFAULT);
+    h2_scheduler_join_node(&scheduler, &group, 1001);
+    h2_scheduler_move(&scheduler, &group, &streams[0].node, 60);
+    h2_scheduler_move(&scheduler, &streams[1].node, &group, 10);
+    prioritize(0, 2, 0);
+    prioritize(2, 2, 0);
+    leave(0); /* the group takes its place, before that of stream 2 */
+    assert_int_equal(turn(), 1);
+    leave(1);
+    assert_int_equal(turn(), 2);
+    h2_scheduler_leave_node(&group);
+    assert_int_equal(turn(), 2);
+}
+
+static void what_is_pushed_stays_where_it_is_if_its_main_stream_depends_on_it(void **state)
+{
+    (void)state;
+    join_and_add(0, -1, H2_WEIGHT_DEFAULT);
+    join_pushed(2, 0);
+    move(2, -1, 16);
+    move(0, 2, 16);
+    move_above(2, 0);
+    move_below(2, 0, 16);
+    move_beside(2, 0, 16);
+    assert_true(h2_scheduler_is_below(&streams[0].node, &streams[2].node));
+    assert_int_equal(turn(), 2);
+}
+
+/* Streams and groups move to and fro; nobody is lost, and nobody sends before its parent. */
+static void whatever_moves_nobody_goes_before_whom_it_depends_on(void **state)
+{
+    int parent_of[40], i, n;
+
+    (void)state;
+    for (i = 0; i < 40; ++i) {
+        join_and_add(i, -1, H2_WEIGHT_DEFAULT);
+        parent_of[i] = -1;
+    }
+    for (n = 0; n < 50000; ++n) {
+        int k = random_below(40), to = random_below(41) - 1, sending = 0;
+
+        if (to != k
+            && (to < 0 || !h2_scheduler_is_below(&streams[to].node, &streams[k].node))) {
+            move(k, to, 1 + random_below(256));
+            parent_of[k] = to;
+        }
+        if (random_below(2)) {
+            add(random_below(40));
+        }
+        else {
+            remove_(random_below(40));
+        }
+        for (i = 0; i < 40; ++i) {
+            sending += streams[i].is_sending;
+        }
+        assert_int_equal(next() >= 0, sending > 0);
+        for (i = next(); i >= 0; i = parent_of[i]) {
+            assert_true(i == next() || !streams[i].is_sending);
+        }
+        if (sending) {
+            turn_of(random_below(FRAME));
+        }
+    }
+}
+
 static void one_that_goes_first_in_any_case_is_alone(void **state)
 {
     (void)state;
@@ -1609,6 +1729,11 @@ int main(void)
         TEST(a_priority_may_change_while_it_sends),
         TEST(who_waits_below_another_goes_where_that_one_goes),
         TEST(before_and_beside_hold_among_those_that_go_one_after_another),
+        TEST(who_moves_below_another_one_waits_for_it),
+        TEST(a_place_without_a_stream_has_a_share_for_those_below_it),
+        TEST(a_place_without_a_stream_may_be_left_in_a_sequence),
+        TEST(what_is_pushed_stays_where_it_is_if_its_main_stream_depends_on_it),
+        TEST(whatever_moves_nobody_goes_before_whom_it_depends_on),
         TEST(one_that_goes_first_in_any_case_is_alone),
         TEST(weights_do_not_count_among_incremental_ones),
         TEST(what_was_pushed_with_a_stream_takes_its_place_when_that_ends),

@@ -85,6 +85,13 @@ def test_nghttp_gets_a_page_with_its_assets(httpd, transport):
     assert re.search(r"\b200\b.*65537\.bin|65537\.bin", out)
 
 
+def test_nghttps_tree_of_streams_is_understood(httpd, transport):
+    """It makes five groups by PRIORITY frames, whose streams it never opens, and depends on one."""
+    out = run(tool("nghttp"), "--weight", "99", httpd.url("/cgi/env", transport))
+    assert "H2_STREAM_WEIGHT=99\n" in out
+    assert re.search("H2_STREAM_DEPENDS_ON=(3|5|7|9|11)\n", out)
+
+
 def test_nghttp_uploads(httpd, transport, tmp_path):
     (tmp_path / "body").write_bytes(bytes(100000))
     out = run(tool("nghttp"), "-d", str(tmp_path / "body"), httpd.url("/h2test/read", transport))

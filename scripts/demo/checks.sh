@@ -96,6 +96,22 @@ check_tools() {
         "$(h2load_succeeded -n 100 -c 4 -m 10 "$https/cgi/hello")"
 }
 
+# The example application has a checker of its own, which says of each check as we do.
+check_application() {
+    local url line
+    for url in "$https/app/" "$http/app/"; do
+        while IFS= read -r line; do
+            case $line in
+                ok*) passed=$((passed + 1)) ;;
+                FAIL*) failed=$((failed + 1)) ;;
+                *" passed, "*) continue ;;
+            esac
+            printf '%s (%s)\n' "$line" "${url%%:*}"
+        done < <(/usr/bin/python3 "$root/docs/examples/showcase/check.py" "$url" 2>&1 ||
+                     echo "FAIL  example application")
+    done
+}
+
 # AH00051 and AH00052: a child died by a signal.
 check_end() {
     local marks='AH00051|AH00052|AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:|Assertion'
@@ -109,6 +125,7 @@ run_checks() {
     check_tiles
     check_cgi
     check_tools
+    check_application
     check_end
     [ $failed = 0 ] || say "The error log is ${demo#"$root"/}/log/error.log"
     say "$passed passed, $failed failed, 0 skipped"

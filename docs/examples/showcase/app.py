@@ -139,9 +139,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wait_opened(asked.get("id"), 1)
         self.hint("<script.js>; rel=preload; as=script", "<https://example.org>; rel=preconnect")
         seen = wait_opened(asked.get("id"), 2)
-        self.answer("<!DOCTYPE html><link rel=stylesheet href=style.css><script src=script.js>"
-                    "</script><p>The style was on its way before this page was made.\n",
-                    "text/html; charset=utf-8", X_Hints_Seen="yes" if seen else "no")
+        self.answer("<!DOCTYPE html><title>Early hints</title><link rel=stylesheet href=style.css>"
+                    "<p>How this page's parts were fetched:<pre id=hints></pre>"
+                    "<script src=script.js></script>\n", FILES["index.html"],
+                    X_Hints_Seen="yes" if seen else "no")
 
     def show_seen(self, _):
         names = ("Priority", "H2-Priority-Urgency", "H2-Priority-Incremental", "H2-Stream-Weight",

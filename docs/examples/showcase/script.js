@@ -27,17 +27,10 @@ async function showUpload() {
     byId("answer").textContent = await (await done).text();
 }
 
-/* The page in a frame: what was fetched because of a hint says so. */
+/* Of the page with hints: a browser that has heeded them says "early-hints". */
 function showHints() {
-    const frame = document.createElement("iframe");
-    frame.hidden = true;
-    frame.src = "page";
-    frame.onload = () => {
-        const entries = frame.contentWindow.performance.getEntriesByType("resource");
-        byId("hints").textContent = entries.map((entry) =>
-            `${entry.name.replace(/.*\//, "")}: ${entry.initiatorType}`).join("\n");
-    };
-    document.body.append(frame);
+    byId("hints").textContent = performance.getEntriesByType("resource").map((entry) =>
+        `${entry.name.replace(/.*\//, "")}: ${entry.initiatorType}`).join("\n");
 }
 
 if (byId("protocol")) {
@@ -45,5 +38,7 @@ if (byId("protocol")) {
         performance.getEntriesByType("navigation")[0].nextHopProtocol || "an unknown protocol";
     showEvents();
     showUpload();
-    showPriorities().then(showHints);
+    showPriorities();
+} else {
+    window.addEventListener("load", showHints);
 }

@@ -6,6 +6,7 @@
 
 #include "config/h2_config.h"
 #include "config/h2_directives.h"
+#include "config/h2_dump.h"
 #include "conn/h2_child.h"
 #include "conn/h2_takeover.h"
 #include "io/h2_io.h"
@@ -28,6 +29,7 @@ static void register_hooks(apr_pool_t *pool)
     h2_io_register();
     h2_filters_register();
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(h2_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(h2_child_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(h2_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(h2_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
@@ -46,5 +48,5 @@ module AP_MODULE_DECLARE_DATA http2_module = {
     h2_config_merge_server,
     h2_config_commands,
     register_hooks,
-    AP_MODULE_FLAG_NONE,
+    AP_MODULE_FLAG_ALWAYS_MERGE,
 };

@@ -44,8 +44,19 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_POLLFD_HOOK 0
 #endif
 
+/* May be told how many CONTINUATION frames make a field block. Others take any number, or are
+ * patched to take what this one takes unless told. */
+#ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
+#define H2_HAS_MAX_CONTINUATIONS 1
+#else
+#define H2_HAS_MAX_CONTINUATIONS 0
+#endif
+
 /* Bytes of the frame header, RFC 9113, 4.1. */
 #define H2_FRAME_HEADER_BYTES 9
+
+/* What a frame's payload may always have, RFC 9113, 4.2 and 6.5.2. */
+#define H2_FRAME_BYTES_MIN 16384
 
 /* The client's connection preface, RFC 9113, 3.4. */
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

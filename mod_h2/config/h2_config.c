@@ -1,8 +1,11 @@
 #include "config/h2_config.h"
 
+#include "config/h2_header_list.h"
+
 /* Defaults that httpd's documentation promises; most are httpd's own module's. */
 #define H2_DEFAULT_MAX_SESSION_STREAMS 100
 #define H2_DEFAULT_WINDOW_BYTES        65535 /* RFC 9113, 6.9.2: nothing to announce */
+#define H2_DEFAULT_MAX_FRAME_BYTES     H2_FRAME_BYTES_MIN
 #define H2_DEFAULT_STREAM_MEM_BYTES    65536
 #define H2_DEFAULT_WORKER_IDLE         apr_time_from_sec(600)
 #define H2_DEFAULT_TLS_WARM_UP_BYTES   (1024 * 1024)
@@ -19,6 +22,8 @@ void *h2_config_create_server(apr_pool_t *pool, server_rec *s)
     (void)s;
     conf->max_session_streams = H2_DEFAULT_MAX_SESSION_STREAMS;
     conf->window_bytes = H2_DEFAULT_WINDOW_BYTES;
+    conf->max_frame_bytes = H2_DEFAULT_MAX_FRAME_BYTES;
+    conf->header_list_bytes = H2_HEADER_LIST_DEFAULT;
     conf->stream_mem_bytes = H2_DEFAULT_STREAM_MEM_BYTES;
     conf->worker_idle = H2_DEFAULT_WORKER_IDLE;
     conf->modern_tls_only = 1;
@@ -43,6 +48,8 @@ static const struct {
     [H2_CONFIG_UPGRADE] = FIELD(upgrade),
     [H2_CONFIG_MAX_SESSION_STREAMS] = FIELD(max_session_streams),
     [H2_CONFIG_WINDOW] = FIELD(window_bytes),
+    [H2_CONFIG_MAX_FRAME] = FIELD(max_frame_bytes),
+    [H2_CONFIG_HEADER_LIST] = FIELD(header_list_bytes),
     [H2_CONFIG_STREAM_MEM] = FIELD(stream_mem_bytes),
     [H2_CONFIG_MIN_WORKERS] = FIELD(min_workers),
     [H2_CONFIG_MAX_WORKERS] = FIELD(max_workers),
@@ -61,11 +68,10 @@ static const struct {
 #undef FIELD
 };
 
-void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
+static void store(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
 {
     char *place = (char *)conf + fields[field].offset;
 
-    conf->set_fields |= field_bit(field);
     if (fields[field].size == sizeof(int)) {
         int small = (int)value;
 
@@ -74,7 +80,58 @@ void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t valu
     else {
         memcpy(place, &value, sizeof(value));
     }
-    conf->is_window_set = (conf->set_fields & field_bit(H2_CONFIG_WINDOW)) != 0;
+    conf->is_window_set |= (field == H2_CONFIG_WINDOW);
+}
+
+void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
+{
+    conf->set_fields |= field_bit(field);
+    conf->own_fields |= field_bit(field);
+    store(conf, field, value);
+}
+
+int h2_config_is_set(const h2_server_conf *conf, h2_config_field field)
+{
+    return (conf->set_fields & field_bit(field)) != 0;
+}
+
+apr_int64_t h2_config_get(const h2_server_conf *conf, h2_config_field field)
+{
+    const char *place = (const char *)conf + fields[field].offset;
+    int small;
+    apr_int64_t value;
+
+    if (fields[field].size == sizeof(int)) {
+        memcpy(&small, place, sizeof(small));
+        return small;
+    }
+    memcpy(&value, place, sizeof(value));
+    return value;
+}
+
+static void apply(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
+{
+    if (!(conf->set_fields & field_bit(field))) {
+        conf->profile_fields |= field_bit(field);
+        store(conf, field, value);
+    }
+}
+
+void h2_config_apply_profiles(h2_server_conf *conf, const h2_server_conf *main_conf)
+{
+    const h2_profile *profile = conf->profile;
+
+    if (profile) {
+        apply(conf, H2_CONFIG_MAX_SESSION_STREAMS, profile->max_session_streams);
+        apply(conf, H2_CONFIG_WINDOW, profile->window_bytes);
+        apply(conf, H2_CONFIG_MAX_FRAME, profile->max_frame_bytes);
+        apply(conf, H2_CONFIG_STREAM_MEM, profile->stream_mem_bytes);
+    }
+    profile = main_conf->profile;
+    if (profile) {
+        apply(conf, H2_CONFIG_MIN_WORKERS, profile->min_workers);
+        apply(conf, H2_CONFIG_MAX_WORKERS, profile->max_workers);
+    }
 }
 
 static void copy_field(h2_server_conf *to, const h2_server_conf *from, h2_config_field field)
@@ -95,7 +152,11 @@ void *h2_config_merge_server(apr_pool_t *pool, void *base, void *child)
         }
     }
     merged->set_fields |= inner->set_fields;
+    merged->own_fields = inner->own_fields;
     merged->is_window_set |= inner->is_window_set;
+    if (inner->profile) {
+        merged->profile = inner->profile;
+    }
     merged->push_rules = h2_push_rules_merge(pool, merged->push_rules, inner->push_rules);
     return merged;
 }
@@ -155,11 +216,16 @@ int h2_config_correct_workers(h2_server_conf *conf)
 {
     const unsigned both = field_bit(H2_CONFIG_MIN_WORKERS) | field_bit(H2_CONFIG_MAX_WORKERS);
 
-    if ((conf->set_fields & both) != both || conf->min_workers <= conf->max_workers) {
+    if (((conf->set_fields | conf->profile_fields) & both) != both
+        || conf->min_workers <= conf->max_workers) {
+        return 0;
+    }
+    if (conf->profile_fields & field_bit(H2_CONFIG_MIN_WORKERS)) {
+        conf->min_workers = conf->max_workers;
         return 0;
     }
     conf->max_workers = conf->min_workers;
-    return 1;
+    return (conf->set_fields & both) == both;
 }
 
 const h2_server_conf *h2_config_server(const server_rec *s)

@@ -14,6 +14,7 @@
 #define H2_CONFIG_H
 
 #include "base/h2_base.h"
+#include "config/h2_profile.h"
 #include "config/h2_push_rule.h"
 
 /* In a field whose default depends on the connection or on the vhost. */
@@ -25,6 +26,8 @@ typedef enum {
     H2_CONFIG_UPGRADE,
     H2_CONFIG_MAX_SESSION_STREAMS,
     H2_CONFIG_WINDOW,
+    H2_CONFIG_MAX_FRAME,
+    H2_CONFIG_HEADER_LIST,
     H2_CONFIG_STREAM_MEM,
     H2_CONFIG_MIN_WORKERS,
     H2_CONFIG_MAX_WORKERS,
@@ -47,7 +50,9 @@ typedef enum {
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
     int window_bytes;                  /* of a request's body, 1024 to 2^31-1 */
-    int is_window_set;                 /* boolean: then it is never widened */
+    int is_window_set;                 /* boolean, by whatever: then it is never widened */
+    int max_frame_bytes;               /* of the client's frames, 2^14 to 2^24-1 */
+    apr_size_t header_list_bytes;      /* of a request's fields, 4096 to 2^24 */
     apr_size_t stream_mem_bytes;       /* of a response kept for a stream, 1024 to 2^31-1 */
     int min_workers;                   /* threads that a child keeps, 1 to 65535; 0: derive it */
     int max_workers;                   /* requests beside the leaders; not below min_workers */
@@ -67,7 +72,11 @@ typedef struct h2_server_conf {
     int serialize_headers;             /* boolean: requests are read by httpd as HTTP/1.1 */
     apr_array_header_t *push_rules;    /* of H2PushPriority, h2_push_rule; NULL: none */
 
-    unsigned set_fields; /* 1 << h2_config_field for each directive that was given */
+    const h2_profile *profile;         /* of H2TuningProfile; NULL: none */
+
+    unsigned set_fields;     /* 1 << h2_config_field for each directive that was given */
+    unsigned profile_fields; /* the same for what h2_config_apply_profiles() has set */
+    unsigned own_fields;     /* of set_fields: given in this very server or vhost */
 } h2_server_conf;
 
 /* What a directory says; where it is H2_CONFIG_UNSET the vhost's value holds. */
@@ -104,9 +113,20 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child);
  * the caller has checked its range. */
 void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value);
 
+/* Was a directive given for the field, in the vhost or in the main server? */
+int h2_config_is_set(const h2_server_conf *conf, h2_config_field field);
+
+/* The value of a field, in the units of the struct above. */
+apr_int64_t h2_config_get(const h2_server_conf *conf, h2_config_field field);
+
+/* Gives conf the values of its profile where no directive did, neither in the vhost nor in the
+ * main server. Those of all of the server (workers) come from the profile of main_conf. Once, when
+ * all is merged. */
+void h2_config_apply_profiles(h2_server_conf *conf, const h2_server_conf *main_conf);
+
 /* Puts right what only several directives together can have wrong: where both
  * were given and the minimum of workers is the larger one, it becomes the
- * maximum too. Returns 1 if it changed something. */
+ * maximum too: returns 1. Where one is a profile's, that one gives way: returns 0. */
 int h2_config_correct_workers(h2_server_conf *conf);
 
 /* Any thread, once the configuration is read: */

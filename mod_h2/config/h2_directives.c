@@ -3,6 +3,7 @@
 #include <apr_lib.h>
 
 #include "config/h2_config.h"
+#include "config/h2_header_list.h"
 #include "config/h2_value.h"
 
 /* More threads than this are a typing error on any machine of today. */
@@ -14,6 +15,11 @@
 
 /* RFC 9113, 4.2: the largest payload that a frame can have. */
 #define H2_FRAME_PAYLOAD_LIMIT ((1 << 24) - 1)
+
+/* Below this a browser's usual request with its cookies would be refused; beyond it no head is
+ * one, and 100 of them would be more memory than servers have. */
+#define H2_HEADER_LIST_MIN 4096
+#define H2_HEADER_LIST_LIMIT (1 << 24)
 
 #define H2_PUSH_DIARY_LIMIT 32768
 
@@ -40,6 +46,10 @@ static const number_rule max_session_streams = {H2_CONFIG_MAX_SESSION_STREAMS, 1
                                                 1, 0};
 static const number_rule window_size = {H2_CONFIG_WINDOW, H2_BUFFER_MIN_BYTES, APR_INT32_MAX, 1,
                                         0};
+static const number_rule max_frame_size = {H2_CONFIG_MAX_FRAME, H2_FRAME_BYTES_MIN,
+                                           H2_FRAME_PAYLOAD_LIMIT, 1, 0};
+static const number_rule max_header_list_size = {H2_CONFIG_HEADER_LIST, H2_HEADER_LIST_MIN,
+                                                 H2_HEADER_LIST_LIMIT, 1, 0};
 static const number_rule stream_max_mem_size = {H2_CONFIG_STREAM_MEM, H2_BUFFER_MIN_BYTES,
                                                 APR_INT32_MAX, 1, 0};
 static const number_rule min_workers = {H2_CONFIG_MIN_WORKERS, 1, H2_WORKERS_LIMIT, 1, 1};
@@ -152,6 +162,22 @@ static const char *set_push_diary_size(cmd_parms *cmd, void *dir_conf, const cha
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_DIARY);
     }
     h2_config_set(server_conf(cmd->server), H2_CONFIG_PUSH_DIARY, value);
+    return NULL;
+}
+
+static const char *set_tuning_profile(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    const h2_profile *profile = h2_profile_find(text);
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (!profile) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, text, H2_PROFILE_NAMES);
+    }
+    server_conf(cmd->server)->profile = profile;
     return NULL;
 }
 
@@ -393,6 +419,14 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2WindowSize", window_size,
            "bytes of a request body that the client may send ahead and the server must "
            "buffer, 1024 to 2147483647 (default: 65535)"),
+    NUMBER("H2MaxFrameSize", max_frame_size,
+           "bytes of a frame that the client may send, 16384 to 16777215 (default: 16384)"),
+    NUMBER("H2MaxHeaderListSize", max_header_list_size,
+           "bytes of a request's fields, 4096 to 16777216 (default: 65536, or what raised "
+           "LimitRequestFields and LimitRequestFieldSize allow, to 262144)"),
+    AP_INIT_TAKE1("H2TuningProfile", set_tuning_profile, NULL, RSRC_CONF,
+                  "conservative, balanced or high-concurrency: values for streams, windows, frames, "
+                  "memory and workers where no directive gives one (default: none)"),
     NUMBER("H2StreamMaxMemSize", stream_max_mem_size,
            "bytes of a response kept in memory until the client takes them, "
            "1024 to 2147483647 (default: 65536)"),
@@ -485,13 +519,19 @@ void h2_directives_check(server_rec *main_server)
     server_rec *s;
 
     for (s = main_server; s; s = s->next) {
-        int was_corrected = h2_config_correct_workers(server_conf(s));
+        h2_server_conf *conf = server_conf(s);
+        int was_corrected;
 
+        h2_config_apply_profiles(conf, server_conf(main_server));
+        was_corrected = h2_config_correct_workers(conf);
+        if (!h2_config_is_set(conf, H2_CONFIG_HEADER_LIST)) {
+            conf->header_list_bytes = h2_header_list_of_server(main_server, s);
+        }
         /* All vhosts have the main server's value: say it once. */
         if (was_corrected && s == main_server) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                          "H2MaxWorkers is below H2MinWorkers: using %d for both",
-                         server_conf(s)->min_workers);
+                         conf->min_workers);
         }
     }
 }

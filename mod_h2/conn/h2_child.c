@@ -255,6 +255,26 @@ void h2_child_stopping(apr_pool_t *pool, int is_graceful)
     }
 }
 
+static void log_profiles(const server_rec *main_server)
+{
+    const h2_profile *of_main = h2_config_server(main_server)->profile;
+    const server_rec *s;
+
+    if (of_main) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "H2TuningProfile %s is in use",
+                     of_main->name);
+    }
+    for (s = main_server->next; s; s = s->next) {
+        const h2_profile *profile = h2_config_server(s)->profile;
+
+        if (profile != of_main) {
+            ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                         "H2TuningProfile %s is in use for %s (%s:%u)", profile->name,
+                         s->server_hostname, s->defn_name, s->defn_line_number);
+        }
+    }
+}
+
 int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     apr_status_t rv;
@@ -272,6 +292,7 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(03090)
                  "mod_http2 (v%s, feats=NONE, nghttp2 %s), initializing...", H2_VERSION,
                  h2_session_library_version());
+    log_profiles(s);
     if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "the MPM has no threads: each child serves one HTTP/2 connection, and of "

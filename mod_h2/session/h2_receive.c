@@ -9,6 +9,9 @@
  * time does not keep the loop from the others. */
 #define H2_RECEIVE_TURN_BYTES (256 * 1024)
 
+/* Where H2MaxFrameSize lets a client send longer ones: what every client may send without it. */
+#define H2_GOAWAY_BYTES_MAX H2_FRAME_BYTES_MIN
+
 static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(ngh2, id);
@@ -80,7 +83,8 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
 static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
-    h2_stream *stream = ((h2_session *)user_data)->receiving;
+    const h2_session *session = user_data;
+    h2_stream *stream = session->receiving;
     nghttp2_vec name_bytes = nghttp2_rcbuf_get_buf(name);
     nghttp2_vec value_bytes = nghttp2_rcbuf_get_buf(value);
     h2_head *head;
@@ -96,7 +100,7 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
     }
     rv = h2_head_add_checked(head, (const char *)name_bytes.base, name_bytes.len,
                              (const char *)value_bytes.base, value_bytes.len,
-                             H2_SESSION_HEADER_LIST_BYTES);
+                             session->header_list_bytes);
     switch (rv) {
     case APR_SUCCESS:
         return 0;
@@ -109,6 +113,22 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
         return (rv == APR_EINVAL) ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
                                   : NGHTTP2_ERR_CALLBACK_FAILURE;
     }
+}
+
+/* nghttp2 keeps what is left of a GOAWAY, for which we have no use, in memory of that length. */
+static int on_begin_frame(nghttp2_session *ngh2, const nghttp2_frame_hd *hd, void *user_data)
+{
+    (void)ngh2;
+    if (hd->type != NGHTTP2_GOAWAY || hd->length <= H2_GOAWAY_BYTES_MAX) {
+        return 0;
+    }
+    h2_session_terminate(user_data, NGHTTP2_ENHANCE_YOUR_CALM, "too long a GOAWAY");
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+void h2_receive_large_frames_callback(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 }
 
 /* nghttp2 would drop such a field and go on: a request is not what it seems. */

@@ -16,20 +16,30 @@
  * window of the connection, RFC 9113, 6.9. */
 #define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
 
-/* Those of sessions that pad no frames: asking for each costs something. */
-static nghttp2_session_callbacks *plain_callbacks;
-static nghttp2_session_callbacks *padding_callbacks;
+/* CONTINUATION frames that nghttp2 takes for a field block beyond what the longest list needs: the
+ * client may leave some of them half empty. */
+#define H2_CONTINUATIONS_SPARE 4
+
+/* The callbacks of sessions, by what they have beside the usual ones: each of these costs
+ * something for every frame. */
+#define H2_CALLBACKS_PADDING 1
+#define H2_CALLBACKS_LARGE_FRAMES 2
+#define H2_CALLBACKS_COUNT 4
+static nghttp2_session_callbacks *callback_sets[H2_CALLBACKS_COUNT];
 
 static apr_status_t delete_callbacks(void *data)
 {
+    int i;
+
     (void)data;
-    nghttp2_session_callbacks_del(plain_callbacks);
-    nghttp2_session_callbacks_del(padding_callbacks);
-    plain_callbacks = padding_callbacks = NULL;
+    for (i = 0; i < H2_CALLBACKS_COUNT; ++i) {
+        nghttp2_session_callbacks_del(callback_sets[i]);
+        callback_sets[i] = NULL;
+    }
     return APR_SUCCESS;
 }
 
-static nghttp2_session_callbacks *make_callbacks(void)
+static nghttp2_session_callbacks *make_callbacks(int extras)
 {
     nghttp2_session_callbacks *callbacks;
 
@@ -39,19 +49,26 @@ static nghttp2_session_callbacks *make_callbacks(void)
     h2_receive_callbacks(callbacks);
     h2_transmit_callbacks(callbacks);
     h2_priorities_callbacks(callbacks);
+    if (extras & H2_CALLBACKS_PADDING) {
+        h2_transmit_padding_callback(callbacks);
+    }
+    if (extras & H2_CALLBACKS_LARGE_FRAMES) {
+        h2_receive_large_frames_callback(callbacks);
+    }
     return callbacks;
 }
 
 apr_status_t h2_session_module_init(apr_pool_t *pool)
 {
-    plain_callbacks = make_callbacks();
-    padding_callbacks = make_callbacks();
-    apr_pool_cleanup_register(pool, NULL, delete_callbacks, apr_pool_cleanup_null);
-    if (!plain_callbacks || !padding_callbacks) {
-        return APR_ENOMEM;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < H2_CALLBACKS_COUNT; ++i) {
+        callback_sets[i] = make_callbacks(i);
+        rv = callback_sets[i] ? rv : APR_ENOMEM;
     }
-    h2_transmit_padding_callback(padding_callbacks);
-    return APR_SUCCESS;
+    apr_pool_cleanup_register(pool, NULL, delete_callbacks, apr_pool_cleanup_null);
+    return rv;
 }
 
 const char *h2_session_library_version(void)
@@ -86,6 +103,26 @@ static void *ngh2_realloc(void *memory, size_t size, void *user_data)
     return h2_blocks_realloc(h2_session_blocks(user_data), memory, size);
 }
 
+static nghttp2_session_callbacks *callbacks_for(const h2_server_conf *conf)
+{
+    return callback_sets[((conf->padding_bits > 0) ? H2_CALLBACKS_PADDING : 0)
+                         | ((conf->max_frame_bytes > H2_FRAME_BYTES_MIN)
+                                ? H2_CALLBACKS_LARGE_FRAMES
+                                : 0)];
+}
+
+/* So many that the longest field list fits in, sent in frames as small as any client's. */
+static void allow_continuations(nghttp2_option *option, apr_size_t header_list_bytes)
+{
+#if H2_HAS_MAX_CONTINUATIONS
+    nghttp2_option_set_max_continuations(option, header_list_bytes / H2_FRAME_BYTES_MIN
+                                                     + H2_CONTINUATIONS_SPARE);
+#else
+    (void)option;
+    (void)header_list_bytes;
+#endif
+}
+
 static apr_status_t create_nghttp2(h2_session *session)
 {
     nghttp2_mem memory = {session, ngh2_malloc, ngh2_free, ngh2_calloc, ngh2_realloc};
@@ -98,14 +135,13 @@ static apr_status_t create_nghttp2(h2_session *session)
     nghttp2_option_set_user_recv_extension_type(session->options, H2_FRAME_PRIORITY_UPDATE);
     /* Blanks around a value are stripped by us, as httpd does it. */
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(session->options, 1);
+    allow_continuations(session->options, session->header_list_bytes);
     if (session->conf->max_header_block_bytes) {
         nghttp2_option_set_max_send_header_block_length(
             session->options, (size_t)session->conf->max_header_block_bytes);
     }
-    if (nghttp2_session_server_new3(&session->ngh2,
-                                    (session->conf->padding_bits > 0) ? padding_callbacks
-                                                                      : plain_callbacks,
-                                    session, session->options, &memory)
+    if (nghttp2_session_server_new3(&session->ngh2, callbacks_for(session->conf), session,
+                                    session->options, &memory)
         != 0) {
         return APR_ENOMEM;
     }
@@ -127,6 +163,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     session->c = c;
     session->conf = h2_config_server(server);
     session->loop = loop;
+    session->header_list_bytes = session->conf->header_list_bytes;
     session->timeout = server->timeout;
     session->idle_timeout = server->keep_alive_timeout_set
                                 ? server->keep_alive_timeout
@@ -189,7 +226,8 @@ apr_status_t h2_session_start(h2_session *session)
     /* nghttp2 is not told of MAX_CONCURRENT_STREAMS, see h2_transmit.c. */
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)conf->window_bytes},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_SESSION_HEADER_LIST_BYTES},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, (uint32_t)conf->max_frame_bytes},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->header_list_bytes},
     };
 
     if (nghttp2_submit_settings(session->ngh2, NGHTTP2_FLAG_NONE, settings,

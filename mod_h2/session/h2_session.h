@@ -31,9 +31,6 @@
  * it fits into the loop's scratch buffer. */
 #define H2_SESSION_PACK_BYTES (96 * 1024)
 
-/* Bytes of a request's or trailers' field list, RFC 9113, 6.5.2. */
-#define H2_SESSION_HEADER_LIST_BYTES 65536
-
 typedef enum {
     H2_SESSION_OPEN,
     H2_SESSION_DRAINING, /* GOAWAY is sent: streams finish, none begins after the last one */
@@ -48,6 +45,7 @@ struct h2_session {
     h2_loop *loop;
     apr_interval_time_t timeout;       /* Timeout of the vhost */
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
+    apr_size_t header_list_bytes;      /* H2MaxHeaderListSize */
     int running_max;                   /* its share: threads that its requests may hold */
     char tag[24];                      /* "ID-", before the ids of its streams; set in a loop */
 

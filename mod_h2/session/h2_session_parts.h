@@ -15,6 +15,9 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 /* The same for sessions that pad frames, H2Padding. */
 void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
 
+/* The same for sessions whose clients may send longer frames, H2MaxFrameSize. */
+void h2_receive_large_frames_callback(nghttp2_session_callbacks *callbacks);
+
 /* Those for PRIORITY_UPDATE. */
 void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
 

@@ -53,6 +53,7 @@ SECTIONS = [name for name in CONTEXTS if name not in ("server", "VirtualHost")]
 # A good value of each directive.
 VALUES = {
     "H2Direct": "on", "H2Upgrade": "off", "H2MaxSessionStreams": "100", "H2WindowSize": "65535",
+    "H2MaxFrameSize": "32768", "H2MaxHeaderListSize": "32768", "H2TuningProfile": "balanced",
     "H2StreamMaxMemSize": "65536", "H2MinWorkers": "4", "H2MaxWorkers": "32",
     "H2MaxWorkerIdleSeconds": "600", "H2ModernTLSOnly": "off", "H2TLSWarmUpSize": "0",
     "H2TLSCoolDownSecs": "2", "H2Padding": "4", "H2OutputBuffering": "off",
@@ -66,11 +67,12 @@ VALUES = {
 OF_DIRECTORIES = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints",
                   "H2EarlyHint", "H2CopyFiles", "H2ProxyRequests", "H2Push", "H2PushResource",
                   "H2PriorityHeaders")
-OURS_ALONE = ("H2PriorityHeaders",)
+OURS_ALONE = ("H2PriorityHeaders", "H2MaxFrameSize", "H2MaxHeaderListSize", "H2TuningProfile")
 OF_SERVERS = [name for name in VALUES if name not in OF_DIRECTORIES]
 FLAGS = [name for name, value in VALUES.items() if value in ("on", "off")]
 RANGES = {
     "H2MaxSessionStreams": (1, INT_MAX), "H2WindowSize": (1024, INT_MAX),
+    "H2MaxFrameSize": (16384, 2 ** 24 - 1), "H2MaxHeaderListSize": (4096, 2 ** 24),
     "H2StreamMaxMemSize": (1024, INT_MAX), "H2MinWorkers": (1, 65535), "H2MaxWorkers": (1, 65535),
     "H2TLSWarmUpSize": (0, 2 ** 63 - 1),
     "H2TLSCoolDownSecs": (0, INT_MAX), "H2Padding": (0, 8), "H2SessionExtraFiles": (0, INT_MAX),
@@ -86,6 +88,7 @@ PATH = "the path of a resource such as /style.css"
 IDLE = "a time of more than 0 in s, ms, mi or h, such as 600 or 10mi"
 TIME = "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
 NAME = "the name of a field, RFC 9110, 5.1"
+PROFILES = "conservative, balanced or high-concurrency"
 WITHOUT = "left out: with before the weight is that of the client's request"
 WRONG_VALUES = [
     ("H2MaxWorkerIdleSeconds 0", "'0'", IDLE),
@@ -98,6 +101,10 @@ WRONG_VALUES = [
     ("H2StreamTimeout 2m", "'2m'", TIME),
     ("H2StreamTimeout 100us", "'100us'", TIME),
     ('H2StreamTimeout " "', "' '", TIME),
+    ("H2TuningProfile fast", "'fast'", PROFILES),
+    ("H2TuningProfile off", "'off'", PROFILES),
+    ('H2TuningProfile "balanced "', "'balanced '", PROFILES),
+    ("H2TuningProfile high_concurrency", "'high_concurrency'", PROFILES),
     ("H2PushDiarySize -1", "'-1'", "0 or a power of 2 up to 32768"),
     ("H2PushDiarySize 255", "'255'", "0 or a power of 2 up to 32768"),
     ("H2PushDiarySize 3", "'3'", "0 or a power of 2 up to 32768"),
@@ -147,6 +154,7 @@ WRONG_COUNTS = [(name, WORDS[1]) for name in VALUES
 WRONG_COUNTS += [(name + " on off", WORDS[1]) for name in FLAGS]
 WRONG_COUNTS += [(name + " 1024 2048", WORDS[1]) for name in RANGES]
 WRONG_COUNTS += [
+    ("H2TuningProfile high concurrency", WORDS[1]),
     ("H2StreamTimeout 5 s", WORDS[1]), ("H2PushDiarySize 256 256", WORDS[1]),
     ("H2EarlyHint", WORDS[2]), ("H2EarlyHint Link", WORDS[2]),
     ("H2EarlyHint Link </a>; rel=preload", WORDS[2]),

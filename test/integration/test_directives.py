@@ -11,8 +11,8 @@ from conftest import open_client
 from demosite import pattern
 from environment import wait_until
 from h1client import Http1
-from h2client import (DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, PADDED,
-                      REFUSED_STREAM)
+from h2client import (DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE,
+                      MAX_HEADER_LIST_SIZE, PADDED, REFUSED_STREAM)
 from servers import PLAIN, SITE
 
 INT_MAX = 2 ** 31 - 1
@@ -23,6 +23,10 @@ NUMBERS = {
                             ("1", str(INT_MAX))),
     "H2WindowSize": (("1024", "65535", str(INT_MAX)), ("0", "1023", "-1", "x", str(INT_MAX + 1)),
                      ("1024", str(INT_MAX))),
+    "H2MaxFrameSize": (("16384", "32768", "16777215"), ("0", "16383", "16777216", "-1", "64k"),
+                       ("16384", "16777215")),
+    "H2MaxHeaderListSize": (("4096", "65536", "16777216"), ("0", "4095", "16777217", "-1", "x"),
+                            ("4096", "16777216")),
     "H2StreamMaxMemSize": (("1024", "65536"), ("0", "1023", "-1", "x"), ("1024", None)),
     "H2MinWorkers": (("1", "64"), ("0", "-1", "many"), ("1", None)),
     "H2MaxWorkers": (("1", "512"), ("0", "-1", "many"), ("1", None)),
@@ -218,6 +222,8 @@ def test_the_defaults_are_announced(httpd):
     seen = open_client(httpd).wait_settings()
     assert seen[MAX_CONCURRENT_STREAMS] == 100
     assert seen[INITIAL_WINDOW_SIZE] == 65535
+    assert seen[MAX_FRAME_SIZE] == 16384
+    assert seen[MAX_HEADER_LIST_SIZE] == 65536
 
 
 def test_a_stream_beyond_max_session_streams_is_refused(clear, counter):

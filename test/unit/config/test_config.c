@@ -60,6 +60,10 @@ static void a_fresh_server_has_the_documented_defaults(void **state)
     assert_int_equal(conf->max_session_streams, 100);
     assert_int_equal(conf->window_bytes, 65535);
     assert_int_equal(conf->is_window_set, 0);
+    assert_int_equal(conf->max_frame_bytes, 16384);
+    assert_int_equal(conf->header_list_bytes, 65536);
+    assert_null(conf->profile);
+    assert_int_equal(conf->profile_fields, 0);
     assert_int_equal(conf->stream_mem_bytes, 65536);
     assert_int_equal(conf->min_workers, 0);
     assert_int_equal(conf->max_workers, 0);
@@ -110,7 +114,9 @@ static void a_vhost_without_directives_has_the_servers_values(void **state)
     }
     merged = h2_config_merge_server(pool, base, fresh_server());
     assert_ptr_not_equal(merged, base);
-    assert_memory_equal(merged, base, sizeof(*base));
+    assert_memory_equal(merged, base, offsetof(h2_server_conf, own_fields));
+    assert_int_equal(base->own_fields, base->set_fields);
+    assert_int_equal(merged->own_fields, 0);
 }
 
 static void each_value_of_a_vhost_wins_alone(void **state)
@@ -386,6 +392,110 @@ static void workers_that_need_no_correction_are_left_alone(void **state)
     assert_int_equal(conf->min_workers, 0);
 }
 
+static void what_was_set_can_be_got(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+    int i;
+
+    (void)state;
+    assert_int_equal(h2_config_get(conf, H2_CONFIG_STREAM_TIMEOUT), H2_CONFIG_UNSET);
+    for (i = 0; i < H2_CONFIG_FIELDS_COUNT; ++i) {
+        assert_int_equal(h2_config_is_set(conf, (h2_config_field)i), 0);
+        h2_config_set(conf, (h2_config_field)i, odd_value((h2_config_field)i));
+        assert_int_equal(h2_config_is_set(conf, (h2_config_field)i), 1);
+        assert_int_equal(h2_config_get(conf, (h2_config_field)i), odd_value((h2_config_field)i));
+    }
+}
+
+/* A vhost with what its directives gave it, merged and completed. */
+static h2_server_conf *completed(h2_server_conf *base, h2_server_conf *child)
+{
+    h2_server_conf *merged = h2_config_merge_server(pool, base, child);
+
+    h2_config_apply_profiles(merged, base);
+    return merged;
+}
+
+static void a_profile_sets_what_no_directive_has_set(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    h2_config_set(conf, H2_CONFIG_MAX_FRAME, 16384);
+    conf->profile = h2_profile_find("high-concurrency");
+    h2_config_apply_profiles(conf, conf);
+    assert_int_equal(conf->max_session_streams, 256);
+    assert_int_equal(conf->window_bytes, 1048576);
+    assert_int_equal(conf->is_window_set, 1);
+    assert_int_equal(conf->max_frame_bytes, 16384);
+    assert_int_equal(conf->stream_mem_bytes, 262144);
+    assert_int_equal(conf->min_workers, 32);
+    assert_int_equal(conf->max_workers, 256);
+    assert_int_equal(conf->set_fields, 1u << H2_CONFIG_MAX_FRAME);
+    assert_int_equal(conf->profile_fields & conf->set_fields, 0);
+}
+
+static void who_decides_is_vhost_main_profile_of_vhost_profile_of_main(void **state)
+{
+    h2_server_conf *base = fresh_server();
+    h2_server_conf *child = fresh_server();
+    h2_server_conf *merged;
+
+    (void)state;
+    base->profile = h2_profile_find("balanced");
+    assert_int_equal(completed(base, child)->window_bytes, 262144);
+    child->profile = h2_profile_find("conservative");
+    merged = completed(base, child);
+    assert_int_equal(merged->window_bytes, 65535);
+    assert_int_equal(merged->is_window_set, 1);
+    assert_int_equal(merged->max_session_streams, 100);
+    h2_config_set(base, H2_CONFIG_WINDOW, 5000);
+    merged = completed(base, child);
+    assert_int_equal(merged->window_bytes, 5000);
+    assert_int_equal(merged->max_session_streams, 100);
+    h2_config_set(child, H2_CONFIG_WINDOW, 6000);
+    assert_int_equal(completed(base, child)->window_bytes, 6000);
+}
+
+static void workers_come_from_the_main_servers_profile_only(void **state)
+{
+    h2_server_conf *base = fresh_server();
+    h2_server_conf *child = fresh_server();
+    h2_server_conf *merged;
+
+    (void)state;
+    child->profile = h2_profile_find("high-concurrency");
+    merged = completed(base, child);
+    assert_int_equal(merged->min_workers, 0);
+    assert_int_equal(merged->max_workers, 0);
+    base->profile = h2_profile_find("balanced");
+    merged = completed(base, child);
+    assert_int_equal(merged->min_workers, 8);
+    assert_int_equal(merged->max_workers, 64);
+    assert_int_equal(merged->max_session_streams, 256);
+}
+
+static void a_profiles_workers_give_way_to_a_directives(void **state)
+{
+    h2_server_conf *conf = fresh_server();
+
+    (void)state;
+    conf->profile = h2_profile_find("balanced");
+    h2_config_set(conf, H2_CONFIG_MAX_WORKERS, 3);
+    h2_config_apply_profiles(conf, conf);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+    assert_int_equal(conf->min_workers, 3);
+    assert_int_equal(conf->max_workers, 3);
+
+    conf = fresh_server();
+    conf->profile = h2_profile_find("balanced");
+    h2_config_set(conf, H2_CONFIG_MIN_WORKERS, 100);
+    h2_config_apply_profiles(conf, conf);
+    assert_int_equal(h2_config_correct_workers(conf), 0);
+    assert_int_equal(conf->min_workers, 100);
+    assert_int_equal(conf->max_workers, 100);
+}
+
 /* A request with its server, each with our values and nothing else. */
 typedef struct fake {
     void *server_vector[1];
@@ -530,6 +640,11 @@ int main(void)
         cmocka_unit_test(hints_of_an_inner_directory_follow_those_of_the_outer_one),
         cmocka_unit_test(a_minimum_above_the_maximum_raises_the_maximum),
         cmocka_unit_test(workers_that_need_no_correction_are_left_alone),
+        cmocka_unit_test(what_was_set_can_be_got),
+        cmocka_unit_test(a_profile_sets_what_no_directive_has_set),
+        cmocka_unit_test(who_decides_is_vhost_main_profile_of_vhost_profile_of_main),
+        cmocka_unit_test(workers_come_from_the_main_servers_profile_only),
+        cmocka_unit_test(a_profiles_workers_give_way_to_a_directives),
         cmocka_unit_test(direct_is_for_clear_text_unless_given),
         cmocka_unit_test(upgrade_asks_directory_then_vhost_then_the_connection),
         cmocka_unit_test(output_buffering_asks_directory_then_vhost),

@@ -175,6 +175,10 @@ static void numbers_are_stored_in_the_readers_units(void **state)
     assert_int_equal(conf->max_session_streams, 20);
     assert_null(given("H2WindowSize", "128000"));
     assert_int_equal(conf->window_bytes, 128000);
+    assert_null(given("H2MaxFrameSize", "32768"));
+    assert_int_equal(conf->max_frame_bytes, 32768);
+    assert_null(given("H2MaxHeaderListSize", "100000"));
+    assert_int_equal(conf->header_list_bytes, 100000);
     assert_null(given("H2StreamMaxMemSize", "128000"));
     assert_int_equal(conf->stream_mem_bytes, 128000);
     assert_null(given("H2MinWorkers", "10"));
@@ -215,6 +219,8 @@ static void the_ends_of_each_range_are_taken_and_no_more(void **state)
     } rules[] = {
         {"H2MaxSessionStreams", "0", "1", "2147483647", "2147483648"},
         {"H2WindowSize", "1023", "1024", "2147483647", "2147483648"},
+        {"H2MaxFrameSize", "16383", "16384", "16777215", "16777216"},
+        {"H2MaxHeaderListSize", "4095", "4096", "16777216", "16777217"},
         {"H2StreamMaxMemSize", "1023", "1024", "2147483647", "2147483648"},
         {"H2MinWorkers", "0", "1", "65535", "65536"},
         {"H2MaxWorkers", "0", "1", "65535", "65536"},
@@ -434,6 +440,53 @@ static void a_servers_directives_are_for_servers_only(void **state)
     assert_string_equal(given_words("H2PushPriority", "*", "after", NULL), "not here");
     assert_int_equal(conf->set_fields, 0);
     assert_null(conf->push_rules);
+    assert_int_equal(log_count, 0);
+}
+
+static void a_profile_has_one_of_three_names(void **state)
+{
+    static const char *const refused[] = {"", "none", "balance", " balanced", "high concurrency"};
+    size_t i;
+
+    (void)state;
+    assert_null(given("H2TuningProfile", "Conservative"));
+    assert_string_equal(conf->profile->name, "conservative");
+    assert_null(given("H2TuningProfile", "high-concurrency"));
+    assert_string_equal(conf->profile->name, "high-concurrency");
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); ++i) {
+        assert_refused(given("H2TuningProfile", refused[i]), "H2TuningProfile", refused[i],
+                       "conservative, balanced or high-concurrency");
+    }
+    assert_string_equal(conf->profile->name, "high-concurrency");
+    assert_int_equal(conf->set_fields, 0);
+    assert_int_equal(conf->window_bytes, 65535); /* only when all is read */
+}
+
+static void the_check_completes_each_server(void **state)
+{
+    void *vhost_vector[1];
+    server_rec vhost;
+    h2_server_conf *vhost_conf = h2_config_create_server(pool, NULL);
+
+    (void)state;
+    assert_null(given("H2MaxHeaderListSize", "5000"));
+    assert_null(given("H2TuningProfile", "balanced"));
+    assert_null(given("H2WindowSize", "4000"));
+    vhost = server;
+    vhost.is_virtual = 1;
+    vhost.limit_req_fields = 500;
+    vhost.limit_req_fieldsize = 200;
+    vhost.module_config = (ap_conf_vector_t *)vhost_vector;
+    vhost_vector[0] = vhost_conf;
+    vhost.next = NULL;
+    server.next = &vhost;
+
+    h2_directives_check(&server);
+    assert_int_equal(conf->header_list_bytes, 5000);
+    assert_int_equal(conf->max_session_streams, 128);
+    assert_int_equal(conf->window_bytes, 4000);
+    assert_int_equal(vhost_conf->header_list_bytes, 500 * 232);
+    assert_int_equal(vhost_conf->max_session_streams, 100);
     assert_int_equal(log_count, 0);
 }
 
@@ -703,7 +756,7 @@ static void each_directive_has_a_help_text_and_is_there_once(void **state)
             assert_non_null(strstr(cmd->errmsg, "(default: "));
         }
     }
-    assert_int_equal(count, 34);
+    assert_int_equal(count, 37);
     assert_int_equal(refused_count, 5);
 }
 
@@ -784,6 +837,8 @@ int main(void)
         TEST(workers_in_a_vhost_have_no_effect_but_a_warning),
         TEST(other_numbers_in_a_vhost_are_the_vhosts),
         TEST(a_servers_directives_are_for_servers_only),
+        TEST(a_profile_has_one_of_three_names),
+        TEST(the_check_completes_each_server),
         TEST(a_diary_has_no_place_or_a_power_of_2),
         TEST(the_order_of_pushes_has_a_weight_or_the_one_that_is_usual),
         TEST(a_wrong_order_of_pushes_is_refused),

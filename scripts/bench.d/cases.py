@@ -32,6 +32,8 @@ class Case:
     # Use the port where H2WindowSize is 1 MiB.
     wide_window: bool = False
     headers: tuple = ()
+    # Of load before the measurement, for a timed one.
+    warm_up_seconds: float = 0.3
     in_default: bool = True
     in_quick: bool = False
     in_full: bool = True

@@ -13,7 +13,6 @@ from events import measure_events
 from placement import placed
 from servers import Failed, which
 
-WARM_UP_SECONDS = 0.3
 # The window of measurement begins and ends this much inside the load.
 _MARGIN_SECONDS = 0.1
 _COUNTED_LIMIT_SECONDS = 90
@@ -105,6 +104,8 @@ def _result(case, before, after, rows, begin, end, client_cpu, client_seconds):
     result = {
         "cpu_us": 1e6 * cpu / units,
         "rate": units / elapsed,
+        # Those that ended: the same, but for requests that take longer than the measurement.
+        "ended_rate": len(times) * case.units_per_request / elapsed,
         "p50_ms": 1e3 * _percentile(times, 50),
         "p99_ms": 1e3 * _percentile(times, 99),
         "switches": after.switches_since(before) / units,
@@ -157,15 +158,15 @@ def _sleep_until(moment):
 def _measure_timed(case, server, site, seconds, cores):
     log = site.path("h2load.log")
     limits = ["-D", f"{int(seconds * 1000)}ms", "--warm-up-time",
-              f"{int(WARM_UP_SECONDS * 1000)}ms"]
+              f"{int(case.warm_up_seconds * 1000)}ms"]
     client = _Client(_h2load(case, server.name, site, server.port(case), log, limits), cores)
     try:
-        _sleep_until(client.started + WARM_UP_SECONDS + _MARGIN_SECONDS)
+        _sleep_until(client.started + case.warm_up_seconds + _MARGIN_SECONDS)
         before = Sample.take(server.pid)
-        _sleep_until(client.started + WARM_UP_SECONDS + seconds - _MARGIN_SECONDS)
+        _sleep_until(client.started + case.warm_up_seconds + seconds - _MARGIN_SECONDS)
         after = Sample.take(server.pid)
         connected = connections(server.port(case))
-        if time.time() > client.started + WARM_UP_SECONDS + seconds:
+        if time.time() > client.started + case.warm_up_seconds + seconds:
             connected = case.clients  # too late to tell: the load may be over
         output, cpu, wall = client.finish(seconds + 15)
     finally:

@@ -179,6 +179,22 @@ def print_scaling(rows):
     _print_row_notes(rows)
 
 
+def print_profiles(rows):
+    clients = list(next(iter(rows.values())))
+    print("\nProfiles of H2TuningProfile by number of clients: requests (uploads: MiB) in a second, "
+          "p99 in ms, most memory of the child in MiB")
+    table = []
+    for row, found in rows.items():
+        cells = [row]
+        for key in ("ended_rate", "p99_ms", "peak_mb"):
+            cells += [number(found[each].get(key)) if key in found[each] else "ERROR"
+                      for each in clients]
+        table.append(cells)
+    _print_rows("load, profile", [f"{word} {each}" for word in ("rate", "p99", "MiB")
+                                  for each in clients], table)
+    _print_row_notes(rows)
+
+
 def _print_row_notes(rows):
     for row, found in rows.items():
         for name, figures in found.items():

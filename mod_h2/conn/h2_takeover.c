@@ -160,7 +160,8 @@ static int join_loop(h2_session *session)
     }
     /* The MPM's number is used again as soon as its thread is free. */
     session->c->id = h2_loop_next_id(loop);
-    apr_snprintf(session->tag, sizeof(session->tag), "%ld-", session->c->id);
+    session->tag_length = (unsigned)apr_snprintf(session->tag, sizeof(session->tag), "%ld-",
+                                                 session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
     session->blocks = &loop->blocks;
     if (session->has_bad_tls) {

@@ -54,16 +54,14 @@ static const char *value_pushed_on(h2_context *context, apr_pool_t *pool)
 /* "CONNECTION-STREAM", worked out once. */
 static const char *tag_of(h2_context *context)
 {
-    const char *connection = context->session->tag;
-    apr_size_t length = strlen(connection);
-
     if (!context->tag) {
+        apr_size_t length = context->session->tag_length;
         char *end = (char *)apr_palloc(context->pool, length + H2_TEXT_NUMBER_BYTES + 1)
                     + length + H2_TEXT_NUMBER_BYTES;
 
         *end = '\0';
         context->tag = h2_text_number(end, (apr_uint64_t)context->stream->id) - length;
-        memcpy(context->tag, connection, length);
+        memcpy(context->tag, context->session->tag, length);
     }
     return context->tag;
 }
@@ -77,7 +75,7 @@ static const char *value_stream_tag(h2_context *context, apr_pool_t *pool)
 static const char *value_stream_id(h2_context *context, apr_pool_t *pool)
 {
     (void)pool;
-    return tag_of(context) + strlen(context->session->tag);
+    return tag_of(context) + context->session->tag_length;
 }
 
 static const char *value_original_host(h2_context *context, apr_pool_t *pool)

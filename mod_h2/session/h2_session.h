@@ -48,6 +48,7 @@ struct h2_session {
     apr_size_t header_list_bytes;      /* H2MaxHeaderListSize */
     int running_max;                   /* its share: threads that its requests may hold */
     char tag[24];                      /* "ID-", before the ids of its streams; set in a loop */
+    unsigned tag_length;
 
     h2_task task;
     h2_io io;

@@ -1,6 +1,7 @@
 #include "request/h2_filters.h"
 
 #include "request/h2_context.h"
+#include "request/h2_hint_filter.h"
 
 static ap_filter_rec_t *header_filter; /* httpd's own */
 static ap_filter_rec_t *body_filter;
@@ -19,6 +20,7 @@ void h2_filters_register(void)
     response_filter = ap_register_output_filter("H2_RESPONSE", h2_filter_response, NULL,
                                                 AP_FTYPE_PROTOCOL);
     out_filter = ap_register_output_filter("H2_OUT", h2_filter_out, NULL, AP_FTYPE_NETWORK);
+    h2_hint_filter_register();
 }
 
 void h2_filters_find(void)

@@ -3,7 +3,8 @@
  *
  *   request's input:   H2_BODY      limits, 100-continue, trailers
  *   secondary's input: H2_IN        the exchange's bytes as buckets
- *   request's output:  H2_LENGTH    is the body as long as its handler said?
+ *   request's output:  H2_HINTS     for some only, see h2_hint_filter.h
+ *                      H2_LENGTH    is the body as long as its handler said?
  *                      H2_RESPONSE  in the place of HTTP_HEADER: the head
  *   secondary's output: H2_OUT      buckets into the exchange, interim responses
  *

@@ -12,6 +12,7 @@
 
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
+#include "request/h2_hint_filter.h"
 #include "request/h2_output.h"
 #include "request/h2_preload.h"
 #include "request/h2_serial.h"
@@ -442,10 +443,13 @@ static void find_what_others_have(void)
 
 void h2_request_register_hooks(apr_pool_t *pool)
 {
+    static const char *const behind_core[] = {"core.c", NULL}; /* it offers h2 in Upgrade */
+
     (void)pool;
     ap_hook_pre_read_request(take_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(adapt_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(h2_hint_filter_add, behind_core, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(apply_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_fixups(send_early, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);

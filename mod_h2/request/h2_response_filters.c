@@ -366,25 +366,77 @@ static apr_status_t pass_interim(h2_context *context, int status, apr_table_t *f
     return h2_output_interim(context, status, fields);
 }
 
-/* Bytes before the head are httpd's text of an interim response. */
+/* Has the handler left the connection's filters only? An nph script writes its heads itself. */
+static int is_nph(const h2_context *context)
+{
+    const request_rec *r = context->r;
+
+    while (r && r->next) {
+        r = r->next;
+    }
+    return r && r->output_filters->frec->ftype >= AP_FTYPE_CONNECTION;
+}
+
+/* The final head of an nph script: its fields, and those alone, are sent. */
+static apr_status_t take_nph_head(h2_context *context, int status, const apr_table_t *fields)
+{
+    request_rec *r = context->r;
+
+    while (r->next) {
+        r = r->next;
+    }
+    if (apr_table_get(fields, "Transfer-Encoding")) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      H2_ID_FMT "an nph script must not encode its body for HTTP/1.1 "
+                      "(Transfer-Encoding)", context->session->c->id, context->stream->id);
+        return APR_EINVAL;
+    }
+    r->status = status;
+    r->headers_out = apr_table_clone(r->pool, fields);
+    context->has_no_response_body = (r->header_only || AP_STATUS_IS_HEADER_ONLY(status));
+    return h2_output_head(context, r, status);
+}
+
+/* A head is there. */
+static apr_status_t take_head(h2_context *context, h2_interim *head)
+{
+    const char *name;
+    int dropped = h2_interim_dropped(head, &name), status = h2_interim_status(head);
+
+    if (dropped) {
+        ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, context->c,
+                      H2_ID_FMT "response %d: %d of its fields cannot be sent and are left out, "
+                      "the first is '%s'", context->session->c->id, context->stream->id, status,
+                      dropped, name);
+    }
+    return (status < HTTP_OK) ? pass_interim(context, status, h2_interim_fields(head))
+                              : take_nph_head(context, status, h2_interim_fields(head));
+}
+
+/* Bytes before the head are httpd's text of an interim response, or an nph script's heads;
+ * what follows a final one is split off. */
 static apr_status_t read_interim(h2_context *context, apr_bucket *b)
 {
     const char *data;
-    apr_size_t length, used;
+    apr_size_t length, used, offset = 0;
     apr_status_t rv = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
 
     if (!context->interim) {
         context->interim = h2_interim_create(context->pool);
     }
-    while (rv == APR_SUCCESS && length) {
-        rv = h2_interim_feed(context->interim, data, length, &used);
+    if (is_nph(context)) {
+        h2_interim_take_any(context->interim);
+    }
+    while (rv == APR_SUCCESS && offset < length && !context->response) {
+        rv = h2_interim_feed(context->interim, data + offset, length - offset, &used);
+        offset += used;
         if (rv == APR_SUCCESS && h2_interim_is_complete(context->interim)) {
-            rv = pass_interim(context, h2_interim_status(context->interim),
-                              h2_interim_fields(context->interim));
+            rv = take_head(context, context->interim);
             h2_interim_reset(context->interim);
         }
-        data += used;
-        length -= used;
+    }
+    if (rv == APR_SUCCESS && offset < length) {
+        rv = apr_bucket_split(b, offset);
     }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_ECONNABORTED(rv)) {
         ap_log_cerror(APLOG_MARK, APLOG_WARNING, rv, context->c,
@@ -419,7 +471,8 @@ static apr_status_t work_on_data(h2_context *context, apr_bucket *b)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (context->response && !context->is_ended && !context->is_failed && b->length) {
+    if (context->response && !context->is_ended && !context->is_failed && b->length
+        && !context->has_no_response_body) {
         return h2_output_stage(context, b); /* takes b */
     }
     if (!context->response && !context->is_failed) {

@@ -478,6 +478,36 @@ static int do_interim(request_rec *r, writer *w)
     return OK;
 }
 
+static void send_interim(request_rec *r, int status)
+{
+    r->status = status;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 1); /* clears r->headers_out */
+    r->status = HTTP_OK;
+}
+
+/* Several, with a gate between; the first 103 has fields that cannot be sent, too. */
+static int do_interims(request_rec *r, writer *w)
+{
+    send_interim(r, HTTP_CONTINUE);
+    send_interim(r, HTTP_PROCESSING);
+    wait_for_gate(r, apr_pstrcat(r->pool, arg(r, "gate", ""), "-0", NULL));
+    apr_table_addn(r->headers_out, "Link", "</a.css>; rel=preload");
+    apr_table_addn(r->headers_out, "Bad Name", "1");
+    apr_table_addn(r->headers_out, "X-Control", "a\x01" "b");
+    apr_table_addn(r->headers_out, "X-Lines", "a\nX-Injected: yes");
+    apr_table_addn(r->headers_out, "Connection", "close");
+    apr_table_addn(r->headers_out, "Transfer-Encoding", "chunked");
+    apr_table_addn(r->headers_out, "Content-Length", "5");
+    apr_table_addn(r->headers_out, "X-Good", "yes");
+    send_interim(r, HTTP_EARLY_HINTS);
+    wait_for_gate(r, apr_pstrcat(r->pool, arg(r, "gate", ""), "-1", NULL));
+    apr_table_addn(r->headers_out, "X-Last", "yes");
+    send_interim(r, HTTP_EARLY_HINTS);
+    writer_write(w, 10, 0, 0);
+    return OK;
+}
+
 /* A file that is closed when it has been written, as mod_wsgi does it. */
 static int do_closed(request_rec *r, writer *w)
 {
@@ -539,6 +569,7 @@ static const struct {
     { "redirect", do_redirect },
     { "subrequest", do_subrequest },
     { "interim", do_interim },
+    { "interims", do_interims },
     { "closed", do_closed },
     { "polled", do_polled },
     { "info", do_info },

@@ -174,17 +174,26 @@ apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_
     }
 }
 
-static void ask_for_body(h2_context *context, request_rec *r)
+/* The client waits for a 100 before it sends the body: it gets one when somebody will wait for
+ * that. Who reads without waiting may leave the decision to another, as mod_proxy_http does to
+ * the back end. Gives whether there will be no body, as the request is refused. */
+static int ask_for_body(h2_context *context, request_rec *r)
 {
     request_rec *of;
 
-    if (!r->expecting_100 || r->eos_sent || r->bytes_sent) {
-        return;
+    if (r->eos_sent || r->bytes_sent) {
+        return 0;
+    }
+    if (!ap_is_HTTP_SUCCESS(r->status)) {
+        return 1;
     }
     for (of = r; of; of = of->main) {
         of->expecting_100 = 0;
     }
-    h2_output_interim(context, HTTP_CONTINUE, NULL);
+    if (!r->read_length) {
+        h2_output_interim(context, HTTP_CONTINUE, NULL);
+    }
+    return 0;
 }
 
 /* Gives 0, or the status of the error to answer: r has none of them then. */
@@ -247,7 +256,10 @@ apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
     h2_context *context = f->ctx;
     apr_status_t rv;
 
-    ask_for_body(context, f->r);
+    if (f->r->expecting_100 && block == APR_BLOCK_READ && ask_for_body(context, f->r)) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
+        return APR_SUCCESS;
+    }
     rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
     if (rv != APR_SUCCESS || mode == AP_MODE_SPECULATIVE) {
         return rv;

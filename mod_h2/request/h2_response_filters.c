@@ -16,13 +16,6 @@
 #include "request/h2_output.h"
 #include "request/h2_preload.h"
 
-/* The fields of a 304, RFC 9110, 15.4.5, and what httpd sends with it. */
-static const char *const not_modified_fields[] = {
-    "Date", "Server", "ETag", "Content-Location", "Expires", "Cache-Control", "Vary", "Warning",
-    "WWW-Authenticate", "Proxy-Authenticate", "Set-Cookie", "Set-Cookie2", "Last-Modified",
-    "Strict-Transport-Security", "Link", "Alt-Svc", "Accept-Ranges",
-};
-
 /* Most fields are new, which is cheaper than to look for one that is replaced. */
 static void set_field(apr_table_t *table, const char *name, const char *value)
 {
@@ -73,24 +66,6 @@ static void set_content_fields(request_rec *r)
     }
 }
 
-static void keep_fields_of_304(request_rec *r)
-{
-    apr_table_t *kept = apr_table_make(r->pool, 12);
-    const apr_array_header_t *list = apr_table_elts(r->headers_out);
-    const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
-    int i;
-    apr_size_t n;
-
-    for (i = 0; i < list->nelts; ++i) {
-        for (n = 0; n < sizeof(not_modified_fields) / sizeof(not_modified_fields[0]); ++n) {
-            if (!ap_cstr_casecmp(not_modified_fields[n], entries[i].key)) {
-                apr_table_addn(kept, entries[i].key, entries[i].val);
-            }
-        }
-    }
-    r->headers_out = kept;
-}
-
 static int is_listed(const apr_array_header_t *list, const char *token)
 {
     int i;
@@ -128,11 +103,26 @@ static void unify_vary(request_rec *r)
     }
 }
 
+/* Of the response to HEAD: that its handler wrote no body does not say that GET has none. */
+static void drop_length_0(request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_out, "Content-Length");
+
+    if (length && !strcmp(length, "0")) {
+        apr_table_unset(r->headers_out, "Content-Length");
+    }
+}
+
 /* What httpd's own HTTP_HEADER adds to, and takes from, what a handler has set. */
 static void complete_fields(request_rec *r)
 {
     if (!apr_is_empty_table(r->err_headers_out)) {
         r->headers_out = apr_table_overlay(r->pool, r->err_headers_out, r->headers_out);
+    }
+    if (AP_STATUS_IS_HEADER_ONLY(r->status)) { /* 204, 304 */
+        r->content_type = r->content_encoding = NULL;
+        r->content_languages = NULL;
+        apr_table_unset(r->headers_out, "Content-Length");
     }
     set_content_fields(r);
     unify_vary(r);
@@ -146,13 +136,10 @@ static void complete_fields(request_rec *r)
     if (r->no_cache) {
         set_default(r->headers_out, "Expires", http_date(r->pool, r->request_time));
     }
-    if (r->status == HTTP_NOT_MODIFIED) {
-        keep_fields_of_304(r);
-    }
-    if (r->status == HTTP_NO_CONTENT) {
-        apr_table_unset(r->headers_out, "Content-Length");
-    }
     apr_table_unset(r->headers_out, "Transfer-Encoding");
+    if (r->header_only) {
+        drop_length_0(r);
+    }
 }
 
 /* Is the text what ap_set_content_length() has made of r->clength? */

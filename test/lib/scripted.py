@@ -2,6 +2,7 @@
 """A back end that sends, byte for byte, what a test tells it, and remembers what it got."""
 
 import socket
+import struct
 import threading
 
 
@@ -107,6 +108,7 @@ class Scripted:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
+        """A connection of HTTP."""
         rest = b""
         with sock:
             try:
@@ -135,3 +137,49 @@ class Scripted:
 
     def close(self):
         self.listener.close()
+
+
+class ScriptedVariables(Scripted):
+    """The same for protocols that carry variables: a script is found by its path being in them."""
+
+    def _read_variables(self, exchange):
+        raise NotImplementedError
+
+    def _serve(self, sock):
+        exchange = Exchange(sock, b"")
+        with sock:
+            try:
+                variables = self._read_variables(exchange)
+                for path, script in self.scripts.items():
+                    if path.encode() in variables:
+                        script(exchange)
+            except (OSError, AssertionError):
+                return
+
+
+class ScriptedUwsgi(ScriptedVariables):
+    """A script sends text as in HTTP/1.1, up to the end of the connection."""
+
+    def _read_variables(self, exchange):
+        return exchange.read_exactly(struct.unpack("<BHB", exchange.read_exactly(4))[1])
+
+
+class ScriptedFastCgi(ScriptedVariables):
+    """A script sends records; without END_REQUEST the response breaks off."""
+
+    def _read_variables(self, exchange):
+        variables = b""
+        while True:
+            _, kind, _, length, padding = struct.unpack("!BBHHB", exchange.read_exactly(8)[:7])
+            content = exchange.read_exactly(length + padding)[:length]
+            if kind == 4 and not content:           # the end of FCGI_PARAMS
+                return variables
+            variables += content if kind == 4 else b""
+
+
+def record(data, kind=6):
+    """An FCGI_STDOUT record of request 1; kind 3: FCGI_END_REQUEST."""
+    return struct.pack("!BBHHBB", 1, kind, 1, len(data), 0, 0) + data
+
+
+END_REQUEST = record(bytes(8), 3)

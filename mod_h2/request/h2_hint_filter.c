@@ -195,8 +195,10 @@ static void send_interim(hint_filter *filter, request_rec *r)
     kept = r->headers_out;
     r->headers_out = fields;
     r->status = status;
+    r->status_line = (status == HTTP_EARLY_HINTS) ? "103 Early Hints" : NULL;
     ap_send_interim_response(r, 1); /* not to clients of HTTP/1.0 */
     r->status = filter->before.status;
+    r->status_line = NULL;
     r->headers_out = kept;
     filter->is_reading = 1;
     filter->head_bytes = 0;

@@ -500,10 +500,10 @@ static int do_interims(request_rec *r, writer *w)
     apr_table_addn(r->headers_out, "Transfer-Encoding", "chunked");
     apr_table_addn(r->headers_out, "Content-Length", "5");
     apr_table_addn(r->headers_out, "X-Good", "yes");
-    send_interim(r, HTTP_EARLY_HINTS);
+    send_interim(r, 103);
     wait_for_gate(r, apr_pstrcat(r->pool, arg(r, "gate", ""), "-1", NULL));
     apr_table_addn(r->headers_out, "X-Last", "yes");
-    send_interim(r, HTTP_EARLY_HINTS);
+    send_interim(r, 103);
     writer_write(w, 10, 0, 0);
     return OK;
 }

@@ -81,7 +81,7 @@ static script_kind kind_of(const request_rec *r)
     const char *url = proxied_url(r);
     apr_size_t i;
 
-    if (!strcmp(r->handler, "cgi-script") || !strcmp(r->handler, CGI_MAGIC_TYPE)) {
+    if (!strcmp(r->handler, "cgi-script")) {
         return IS_CGI;
     }
     for (i = 0; url && i < sizeof(schemes) / sizeof(schemes[0]); ++i) {
@@ -92,17 +92,17 @@ static script_kind kind_of(const request_rec *r)
     return IS_NO_SCRIPT;
 }
 
-int h2_hint_filter_add(request_rec *r)
+void h2_hint_filter_add(request_rec *r)
 {
     hint_filter *filter;
     script_kind kind;
 
     if (!h2_config_is_early_hints(r) || r->main) {
-        return DECLINED;
+        return;
     }
     kind = kind_of(r);
     if (kind == IS_NO_SCRIPT) {
-        return DECLINED;
+        return;
     }
     filter = apr_pcalloc(r->pool, sizeof(*filter));
     filter->kind = kind;
@@ -115,7 +115,6 @@ int h2_hint_filter_add(request_rec *r)
         apr_table_setn(r->subprocess_env, "H2_EARLY_HINTS", "on");
     }
     ap_add_output_filter_handle(filter_rec, filter, r, r->connection);
-    return DECLINED;
 }
 
 static int is_interim(int status)

@@ -15,8 +15,9 @@
 /* At the start of httpd. */
 void h2_hint_filter_register(void);
 
-/* Hook handler: puts the filter on a request that may need it, and tells the application so
- * by H2_EARLY_HINTS, if its client takes interim responses. Declines. */
-int h2_hint_filter_add(request_rec *r);
+/* Before a handler that waits for others, when its name is known: puts the filter on a request
+ * that may need it, and tells the application so by H2_EARLY_HINTS, if its client takes interim
+ * responses. */
+void h2_hint_filter_add(request_rec *r);
 
 #endif /* H2_HINT_FILTER_H */

@@ -414,13 +414,17 @@ static int is_waiting_handler(const char *name)
     return !strncmp(name, H2_PROXY_HANDLER, sizeof(H2_PROXY_HANDLER) - 1);
 }
 
-/* Before the handler: is it one that waits? Then somebody else leads the loop. */
+/* Before the handler, of any protocol: is it one that waits? Then somebody else leads the loop,
+ * and its application may have hints for the meantime. */
 static int detach_before_waiting(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
 
-    if (context && r->handler && is_waiting_handler(r->handler)) {
-        context->has_waited |= h2_leader_detach(context->worker);
+    if (r->handler && is_waiting_handler(r->handler)) {
+        h2_hint_filter_add(r);
+        if (context) {
+            context->has_waited |= h2_leader_detach(context->worker);
+        }
     }
     return DECLINED;
 }
@@ -448,8 +452,7 @@ void h2_request_register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_hook_pre_read_request(take_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(adapt_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(detach_before_waiting, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(h2_hint_filter_add, behind_core, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(detach_before_waiting, behind_core, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(apply_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_fixups(send_early, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);

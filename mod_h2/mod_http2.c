@@ -10,6 +10,7 @@
 #include "conn/h2_child.h"
 #include "conn/h2_takeover.h"
 #include "io/h2_io.h"
+#include "request/h2_backend.h"
 #include "request/h2_filters.h"
 #include "request/h2_pollfd.h"
 #include "request/h2_request.h"
@@ -38,6 +39,7 @@ static void register_hooks(apr_pool_t *pool)
     h2_request_register_hooks(pool);
     h2_vars_register_hooks(pool);
     h2_pollfd_register();
+    h2_backend_register();
 }
 
 module AP_MODULE_DECLARE_DATA http2_module = {

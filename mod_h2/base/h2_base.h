@@ -52,6 +52,13 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_MAX_CONTINUATIONS 0
 #endif
 
+/* The hook that tells of connections to back ends, likewise. */
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
+#define H2_HAS_OUTGOING_HOOK 1
+#else
+#define H2_HAS_OUTGOING_HOOK 0
+#endif
+
 /* Bytes of the frame header, RFC 9113, 4.1. */
 #define H2_FRAME_HEADER_BYTES 9
 

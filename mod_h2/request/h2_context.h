@@ -75,6 +75,7 @@ struct h2_context {
     unsigned needs_http_1_1 : 1;    /* then: the client shall ask in HTTP/1.1 */
     unsigned is_buffering : 1;      /* H2OutputBuffering */
     unsigned is_copying_files : 1;  /* H2CopyFiles */
+    unsigned may_wait_for_backend : 1; /* its thread is known to h2_backend */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
     unsigned is_counted : 1;        /* in the scoreboard */
 };

@@ -5,20 +5,20 @@
 
 #include <http_core.h>
 
-#include "request/h2_context.h"
-
 /* As httpd's mod_http2.h declares it. */
 APR_DECLARE_OPTIONAL_FN(apr_status_t, http2_get_pollfd_from_conn,
                         (conn_rec *c, struct apr_pollfd_t *pfd, apr_interval_time_t *ptimeout));
 
-/* The pipe, made when it is asked for the first time; readable if there is something to
- * read already. Holder. */
-static apr_status_t open_signal(h2_context *context)
+apr_status_t h2_pollfd_open(h2_context *context)
 {
     h2_exchange *exchange = context->exchange;
     apr_file_t *in, *out;
-    apr_status_t rv = apr_file_pipe_create_ex(&in, &out, APR_FULL_NONBLOCK, context->pool);
+    apr_status_t rv;
 
+    if (exchange->signal_in) {
+        return APR_SUCCESS;
+    }
+    rv = apr_file_pipe_create_ex(&in, &out, APR_FULL_NONBLOCK, context->pool);
     if (rv == APR_SUCCESS) {
         exchange->signal_in = in;
         exchange->signal_out = out;
@@ -34,7 +34,7 @@ static apr_status_t http2_get_pollfd_from_conn(conn_rec *c, struct apr_pollfd_t 
 {
     h2_context *context = h2_context_of(c);
     h2_loop *loop;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     if (!context || context->worker->serve) {
         return APR_ENOTIMPL; /* prefork: nobody would see what comes while it polls */
@@ -48,9 +48,7 @@ static apr_status_t http2_get_pollfd_from_conn(conn_rec *c, struct apr_pollfd_t 
     }
     loop = context->session->loop;
     h2_loop_lock(loop);
-    if (!context->exchange->signal_in) {
-        rv = open_signal(context);
-    }
+    rv = h2_pollfd_open(context);
     h2_loop_unlock(loop);
     pfd->desc_type = APR_POLL_FILE;
     pfd->desc.f = context->exchange->signal_in;

@@ -10,6 +10,7 @@
 #include <mod_log_config.h>
 #include <scoreboard.h>
 
+#include "request/h2_backend.h"
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
 #include "request/h2_hint_filter.h"
@@ -379,6 +380,9 @@ void h2_request_run(h2_context *context, h2_worker *worker)
     worker->loop = context->session->loop;
     prepare_connection(context);
     process(context);
+    if (context->may_wait_for_backend) {
+        h2_backend_leave();
+    }
     if (worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
     }
@@ -424,6 +428,7 @@ static int detach_before_waiting(request_rec *r)
         h2_hint_filter_add(r);
         if (context) {
             context->has_waited |= h2_leader_detach(context->worker);
+            h2_backend_enter(context);
         }
     }
     return DECLINED;

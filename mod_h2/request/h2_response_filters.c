@@ -434,8 +434,21 @@ static apr_status_t read_interim(h2_context *context, apr_bucket *b)
     return rv;
 }
 
-/* One bucket that is no data. Sets *pflush if it asks for what came before. */
-static void work_on_meta(h2_context *context, apr_bucket *b, int *pflush)
+/* A response without a body, of which the client has nothing yet: if its head waits for the end
+ * that stands behind this FLUSH, the end is a flag of the head's frame. gRPC knows by that flag
+ * that the head's fields are those of the end. */
+static int is_before_empty_end(const h2_context *context, const apr_bucket_brigade *bb,
+                               const apr_bucket *flush)
+{
+    const apr_bucket *next = APR_BUCKET_NEXT(flush);
+
+    return !context->is_published && APR_BRIGADE_EMPTY(&context->staged)
+           && next != APR_BRIGADE_SENTINEL(bb) && APR_BUCKET_IS_EOS(next);
+}
+
+/* One bucket of bb that is no data. Sets *pflush if it asks for what came before. */
+static void work_on_meta(h2_context *context, const apr_bucket_brigade *bb, apr_bucket *b,
+                         int *pflush)
 {
     if (AP_BUCKET_IS_EOR(b)) {
         APR_BUCKET_REMOVE(b);
@@ -446,7 +459,7 @@ static void work_on_meta(h2_context *context, apr_bucket *b, int *pflush)
         context->is_ended = 1;
     }
     else if (APR_BUCKET_IS_FLUSH(b)) {
-        *pflush = 1;
+        *pflush = !is_before_empty_end(context, bb, b);
     }
     else if (AP_BUCKET_IS_ERROR(b) || AP_BUCKET_IS_EOC(b)) {
         context->is_failed = 1;
@@ -479,7 +492,7 @@ apr_status_t h2_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_bucket *b = APR_BRIGADE_FIRST(bb);
 
         if (APR_BUCKET_IS_METADATA(b)) {
-            work_on_meta(context, b, &wants_flush);
+            work_on_meta(context, bb, b, &wants_flush);
             if (wants_flush && rv == APR_SUCCESS && context->response) {
                 rv = h2_output_publish(context);
             }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/h2_text.h"
+#include "message/h2_trailer.h"
 
 /* More than this is copied by nghttp2 instead of being borrowed. */
 #define H2_RESPONSE_BORROWED_BYTES (32 * 1024)
@@ -195,6 +196,34 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
     }
     *presponse = (rv == APR_SUCCESS) ? response : NULL;
     return rv;
+}
+
+h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields,
+                                         apr_array_header_t *dropped)
+{
+    const apr_array_header_t *list = apr_table_elts(fields);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)list->elts;
+    const apr_table_entry_t *end = entry + list->nelts;
+    h2_response *trailers = apr_pcalloc(pool, sizeof(*trailers));
+    apr_size_t next_common = 0;
+
+    trailers->nva = apr_palloc(pool, list->nelts * sizeof(trailers->nva[0]));
+    for (; entry < end; ++entry) {
+        apr_size_t length = strlen(entry->key), value_length = strlen(entry->val);
+        int is_left_out;
+        const char *name = name_of(pool, entry->key, length, &next_common, &is_left_out);
+
+        if (name && h2_trailer_is_allowed(name) && is_good_value(entry->val, value_length)) {
+            add_nv(trailers, name, length, entry->val, value_length);
+        }
+        else {
+            APR_ARRAY_PUSH(dropped, const char *) = entry->key;
+        }
+    }
+    if (trailers->bytes > H2_RESPONSE_BORROWED_BYTES) {
+        h2_response_let_copy(trailers);
+    }
+    return trailers->nva_count ? trailers : NULL;
 }
 
 const char *h2_response_get(const h2_response *response, const char *name)

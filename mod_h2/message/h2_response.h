@@ -33,6 +33,12 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
                                 const apr_table_t *first, const apr_table_t *second,
                                 const char **pbad_name);
 
+/* Gives trailers of fields, whose strings it borrows as above; NULL: there are none. What may not
+ * be a trailer (RFC 9110, 6.5.1) or cannot be sent is left out, and its name appended to dropped,
+ * an array of const char *. Any thread. */
+h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields,
+                                         apr_array_header_t *dropped);
+
 /* From now on nghttp2 copies what it takes of the response, which may end before it is
  * sent. Its holder, while nobody else uses it. */
 void h2_response_let_copy(h2_response *response);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "message/h2_trailer.h"
 #include "request/h2_context.h"
 #include "request/h2_filters.h"
 #include "request/h2_output.h"
@@ -196,6 +197,23 @@ static int ask_for_body(h2_context *context, request_rec *r)
     return 0;
 }
 
+/* What is understood in a head only would mislead those who read it as if it had been there. */
+static void keep_allowed(const h2_context *context, request_rec *r, const h2_head *trailers)
+{
+    int i;
+
+    for (i = 0; i < h2_head_count(trailers); ++i) {
+        const char *name = h2_head_field(trailers, i).name;
+
+        if (!h2_trailer_is_allowed(name) && apr_table_get(r->trailers_in, name)) {
+            apr_table_unset(r->trailers_in, name);
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          H2_ID_FMT "field '%s' may not be a trailer and is left out",
+                          context->session->c->id, context->stream->id, name);
+        }
+    }
+}
+
 /* Gives 0, or the status of the error to answer: r has none of them then. */
 static int take_trailers(h2_context *context, request_rec *r)
 {
@@ -216,6 +234,7 @@ static int take_trailers(h2_context *context, request_rec *r)
             return status;
         }
         h2_head_to_table(trailers, r->trailers_in);
+        keep_allowed(context, r, trailers);
     }
     return 0;
 }

@@ -272,25 +272,29 @@ apr_status_t h2_output_publish(h2_context *context)
     return rv;
 }
 
-static apr_status_t make_trailers(h2_context *context)
+/* Those of the response, but for one that ends with its head: to HEAD, 204 and 304 (RFC 9110,
+ * 15.3.5 and 15.4.5). */
+static void make_trailers(h2_context *context)
 {
     const request_rec *r = context->r;
-    const char *bad_name = NULL;
-    apr_status_t rv;
+    apr_array_header_t *dropped;
+    int i;
 
     while (r && r->next) {
         r = r->next; /* an internal redirect: its last one has answered */
     }
-    if (!r || apr_is_empty_table(r->trailers_out)) {
-        return APR_SUCCESS;
+    if (!r || apr_is_empty_table(r->trailers_out) || r->header_only
+        || AP_STATUS_IS_HEADER_ONLY(r->status)) {
+        return;
     }
-    rv = h2_response_create(&context->trailers, r->pool, 0, r->trailers_out, NULL, &bad_name);
-    if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r,
-                      H2_ID_FMT "trailer '%s' cannot be sent", context->session->c->id,
-                      context->stream->id, bad_name);
+    dropped = apr_array_make(r->pool, 0, sizeof(const char *));
+    context->trailers = h2_response_create_trailers(r->pool, r->trailers_out, dropped);
+    for (i = 0; i < dropped->nelts; ++i) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      H2_ID_FMT "trailer '%s' cannot be sent and is left out",
+                      context->session->c->id, context->stream->id,
+                      APR_ARRAY_IDX(dropped, i, const char *));
     }
-    return rv;
 }
 
 void h2_output_prepare_finish(h2_context *context, h2_chunks *chunks)

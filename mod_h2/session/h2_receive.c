@@ -326,6 +326,10 @@ static void client_has_ended(h2_session *session, apr_status_t rv)
             h2_session_give_up_stream(session, stream);
         }
     }
+    if (session->open_count) {
+        /* One that reads no more, either, has its system say so when something comes. */
+        nghttp2_submit_ping(session->ngh2, NGHTTP2_FLAG_NONE, NULL);
+    }
 }
 
 static apr_status_t receive(h2_session *session, int *pmore)

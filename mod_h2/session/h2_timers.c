@@ -135,6 +135,9 @@ void h2_session_arm(h2_session *session)
     if (h2_io_is_blocked(&session->io)) {
         reqevents |= APR_POLLOUT;
     }
+    if (session->is_eof && !session->is_shut) {
+        reqevents |= APR_POLLERR; /* the client is gone, and not only has ended its side */
+    }
     if (h2_loop_watch(session->loop, &session->task, reqevents) != APR_SUCCESS) {
         h2_session_abort(session, APR_EGENERAL);
     }

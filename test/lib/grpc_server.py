@@ -10,6 +10,7 @@ name of its own, in the metadatum "call".
 """
 
 import asyncio
+import contextlib
 import hashlib
 import signal
 import subprocess
@@ -159,33 +160,38 @@ class Calls:
             yield b"%d" % number
         await self._fail(request, context)
 
+    @contextlib.asynccontextmanager
+    async def noting_end(self, call):
+        """A stream of messages that was cancelled seems to have ended, for a moment."""
+        try:
+            yield
+            await call.set(ended_at=time.monotonic())
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            await call.set(ended_at=call.ended_at or time.monotonic(), ended="cancelled")
+            raise
+        await call.set(ended="done")
+
     async def from_stream_hash(self, requests, context):
         call = self.watch_of(context)
         digest, size = hashlib.sha256(), 0
-        try:
+        async with self.noting_end(call):
             async for request in requests:
                 digest.update(request)
                 size += len(request)
                 await call.set(received=call.received + 1)
-        except asyncio.CancelledError:
-            await call.set(ended_at=time.monotonic(), ended="cancelled")
-            raise
         return ("%d %d %s" % (call.received, size, digest.hexdigest())).encode()
 
     async def both_chat(self, requests, context):
         """Each message comes back at once. "end" and "fail CODE DETAILS" are obeyed."""
         call = self.watch_of(context)
-        await call.set(received=call.received + 1)
-        try:
+        async with self.noting_end(call):
             async for request in requests:
                 if request == b"end":
                     break
                 if request.startswith(b"fail "):
                     await self._fail(request[5:], context)
                 yield request
-        finally:
-            how = "cancelled" if context.cancelled() else "done"
-            await call.set(ended_at=time.monotonic(), ended=how)
 
 
 KINDS = {"unary": "unary_unary", "to_stream": "unary_stream", "from_stream": "stream_unary",

@@ -182,9 +182,7 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
 
     response->status = status;
     response->nva = apr_palloc(pool, count * sizeof(response->nva[0]));
-    if (status) {
-        append_status(response);
-    }
+    append_status(response);
     if (first) {
         rv = append(response, pool, first, pbad_name);
     }
@@ -209,10 +207,16 @@ h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fi
 
     trailers->nva = apr_palloc(pool, list->nelts * sizeof(trailers->nva[0]));
     for (; entry < end; ++entry) {
-        apr_size_t length = strlen(entry->key), value_length = strlen(entry->val);
+        apr_size_t length, value_length;
+        const char *name;
         int is_left_out;
-        const char *name = name_of(pool, entry->key, length, &next_common, &is_left_out);
 
+        if (!entry->key || !entry->val) {
+            continue;
+        }
+        length = strlen(entry->key);
+        value_length = strlen(entry->val);
+        name = name_of(pool, entry->key, length, &next_common, &is_left_out);
         if (name && h2_trailer_is_allowed(name) && is_good_value(entry->val, value_length)) {
             add_nv(trailers, name, length, entry->val, value_length);
         }

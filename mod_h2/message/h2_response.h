@@ -25,7 +25,7 @@ struct h2_response {
     unsigned has_priority : 1; /* a field of RFC 9218 */
 };
 
-/* Gives a response with the fields of up to two tables (either may be NULL).
+/* Gives a response of this status with the fields of up to two tables (either may be NULL).
  * Borrows the strings: they must live as long as pool. APR_EINVAL: a field has
  * a name that is no token, or a control character in its value; *pbad_name is
  * its name then. Any thread. */

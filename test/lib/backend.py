@@ -11,7 +11,7 @@ from demosite import pattern
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """GET /size/N (chunked with ?chunked), /headers, /gate/N, /die/N/M; POST /echo, /hash, /refuse.
+    """GET /size/N (chunked with ?chunked), /trailers/N, /headers, /gate/N, /die/N/M; POST /echo, /hash, /refuse.
     GET /ws/... becomes a WebSocket that sends back each byte, without frames; "bye" ends it."""
     protocol_version = "HTTP/1.1"
 
@@ -22,10 +22,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             while True:
                 size = int(self.rfile.readline().split(b";")[0], 16)
+                if size == 0:
+                    self.trailers = list(iter(self.rfile.readline, b"\r\n"))
+                    return
                 data = self.rfile.read(size)
                 self.rfile.readline()
-                if size == 0:
-                    return
                 yield data
         left = int(self.headers.get("Content-Length", 0))
         while left:
@@ -56,6 +57,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 part = body[i:i + 10000]
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.write(b"0\r\n\r\n")
+        elif words[0] == "trailers":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Trailer", "x-sum")
+            self.end_headers()
+            body = pattern(int(words[1]))
+            self.wfile.write((b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n"
+                             b"X-Sum: 12\r\nx-two: a\r\nX-Two: b\r\nContent-Length: 3\r\n\r\n")
         elif words[0] == "size":
             self._answer(pattern(int(words[1])), X_Back_End="yes")
         elif words[0] == "headers":
@@ -117,6 +126,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 body += data
         if self.path == "/echo":
             self._answer(body, X_Encoding=str(self.headers.get("Transfer-Encoding")),
+                         X_Trailers=str(len(getattr(self, "trailers", []))),
                          X_Length=str(self.headers.get("Content-Length")))
         else:
             self._answer(b"%d %s\n" % (total, digest.hexdigest().encode()))

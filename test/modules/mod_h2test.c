@@ -11,6 +11,7 @@
  *     status=N         status of the response
  *     fixup_ms=N       sleep in the fixups hook
  *     fixup_gate=NAME  wait for a gate in the fixups hook
+ *     set_trailers=NAME:VALUE|NAME:VALUE...  trailers of the response, %-encoded
  * A gate is open once the file DIR/NAME.gate exists; a handler waits for it as long as max=N ms
  * (default 20000). Bodies that are written have the byte `offset % 251` at each offset.
  */
@@ -343,6 +344,12 @@ static apr_status_t read_some(request_rec *r, writer *w, apr_bucket_brigade *in,
                                                                              : APR_SUCCESS;
 }
 
+static int print_field(void *bb, const char *name, const char *value)
+{
+    apr_brigade_printf(bb, NULL, NULL, "%s: %s\n", name, value);
+    return 1;
+}
+
 /* Reads the body, at most `limit` bytes of it, `ms` between two reads; tells what came. */
 static int do_read(request_rec *r, writer *w)
 {
@@ -369,7 +376,10 @@ static int do_read(request_rec *r, writer *w)
     if (rv != APR_SUCCESS && rv != APR_EOF) {
         return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
     }
-    if (arg(r, "trailers", NULL)) {
+    if (arg_is(r, "trailers", "all")) {
+        apr_table_do(print_field, w->bb, r->trailers_in, NULL);
+    }
+    else if (arg(r, "trailers", NULL)) {
         apr_brigade_printf(w->bb, NULL, NULL, "%d trailers, ",
                            apr_table_elts(r->trailers_in)->nelts);
     }
@@ -575,6 +585,21 @@ static const struct {
     { "info", do_info },
 };
 
+static void set_trailers(request_rec *r)
+{
+    char *list = apr_pstrdup(r->pool, arg(r, "set_trailers", "")), *trailer, *state, *value;
+
+    for (trailer = apr_strtok(list, "|", &state); trailer;
+         trailer = apr_strtok(NULL, "|", &state)) {
+        ap_unescape_urlencoded(trailer);
+        value = strchr(trailer + 1, ':'); /* a name may begin with one */
+        if (value) {
+            *value = '\0';
+            apr_table_addn(r->trailers_out, trailer, value + 1);
+        }
+    }
+}
+
 /* -- hooks ---------------------------------------------------------------------------------- */
 
 static int handler(request_rec *r)
@@ -606,6 +631,7 @@ static int handler(request_rec *r)
             if (arg(r, "trailer", NULL)) {
                 apr_table_set(r->trailers_out, "x-trailer", arg(r, "trailer", ""));
             }
+            set_trailers(r);
             enter(w.counter);
             rv = behaviours[i].run(r, &w);
             leave(w.counter);

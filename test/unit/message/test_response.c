@@ -99,16 +99,74 @@ static void the_status_comes_first_and_has_three_digits(void **state)
     }
 }
 
+static apr_array_header_t *dropped;
+
+static h2_response *create_trailers(void)
+{
+    dropped = apr_array_make(pool, 0, sizeof(const char *));
+    return h2_response_create_trailers(pool, fields, dropped);
+}
+
 static void trailers_have_no_status(void **state)
 {
     const h2_response *trailers;
 
     (void)state;
-    apr_table_setn(fields, "Digest", "x");
-    trailers = create(0, fields, NULL);
+    apr_table_addn(fields, "Digest", " x ");
+    apr_table_addn(fields, "X", "1");
+    apr_table_addn(fields, "x", "2");
+    trailers = create_trailers();
     assert_int_equal(trailers->status, 0);
-    assert_int_equal(trailers->nva_count, 1);
+    assert_int_equal(trailers->nva_count, 3);
     assert_field(trailers, 0, "digest", "x");
+    assert_field(trailers, 1, "x", "1");
+    assert_field(trailers, 2, "x", "2");
+    assert_int_equal(dropped->nelts, 0);
+}
+
+static void what_cannot_be_a_trailer_is_dropped_and_named(void **state)
+{
+    static const char *const bad[][2] = {
+        {"Content-Length", "1"}, {":status", "200"}, {"Connection", "close"}, {"no name", "1"},
+        {"X-Control", "a\nb"}, {"", "1"},
+    };
+    const h2_response *trailers;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
+        apr_table_addn(fields, bad[i][0], bad[i][1]);
+        apr_table_addn(fields, "Good", "1");
+    }
+    apr_table_addn(fields, "None", NULL);
+    trailers = create_trailers();
+    assert_int_equal(trailers->nva_count, i);
+    assert_int_equal(dropped->nelts, i);
+    while (i-- > 0) {
+        assert_field(trailers, i, "good", "1");
+        assert_string_equal(APR_ARRAY_IDX(dropped, (int)i, const char *), bad[i][0]);
+    }
+}
+
+static void without_any_there_are_no_trailers(void **state)
+{
+    (void)state;
+    assert_null(create_trailers());
+    apr_table_addn(fields, "Date", "today");
+    assert_null(create_trailers());
+    assert_int_equal(dropped->nelts, 1);
+}
+
+static void trailers_of_more_than_32_kib_are_copied(void **state)
+{
+    char *value = apr_pcalloc(pool, 32 * 1024 + 1);
+
+    (void)state;
+    memset(value, 'x', 32 * 1024 - 33); /* 33 are counted for the name and the rest */
+    apr_table_addn(fields, "a", value);
+    assert_int_equal(create_trailers()->bytes, 32 * 1024);
+    value[strlen(value)] = 'x';
+    assert_int_equal(create_trailers()->bytes, 0);
 }
 
 static void a_response_may_have_no_fields_at_all(void **state)
@@ -116,8 +174,6 @@ static void a_response_may_have_no_fields_at_all(void **state)
     (void)state;
     assert_int_equal(create(204, NULL, NULL)->nva_count, 1);
     assert_int_equal(create(204, fields, fields)->nva_count, 1);
-    assert_int_equal(create(0, NULL, NULL)->nva_count, 0);
-    assert_int_equal(create(0, fields, NULL)->nva_count, 0);
 }
 
 static void the_second_table_follows_the_first_in_the_order_of_both(void **state)
@@ -351,8 +407,7 @@ static void a_response_of_more_than_32_kib_is_copied(void **state)
     assert_int_equal(response->nva[1].valuelen, longest + 1);
     assert_ptr_equal(h2_response_get(response, "a"), value);
 
-    /* and so are trailers, and one of many small fields */
-    assert_int_equal(create(0, fields, fields)->bytes, 0);
+    /* and so is one of many small fields */
     apr_table_clear(fields);
     for (i = 0; i < 1000; ++i) {
         apr_table_addn(fields, "B", "1");
@@ -424,8 +479,9 @@ static void a_field_of_either_table_is_found(void **state)
 static void nothing_is_found_where_there_is_nothing(void **state)
 {
     (void)state;
-    assert_null(h2_response_get(create(0, NULL, NULL), "content-type"));
-    assert_null(h2_response_get(create(0, NULL, NULL), ":status"));
+    assert_null(h2_response_get(create(200, NULL, NULL), "content-type"));
+    apr_table_addn(fields, "X", "1");
+    assert_null(h2_response_get(create_trailers(), ":status"));
     assert_null(h2_response_get(create(204, NULL, NULL), "content-type"));
 }
 
@@ -447,6 +503,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_status_comes_first_and_has_three_digits),
         TEST(trailers_have_no_status),
+        TEST(what_cannot_be_a_trailer_is_dropped_and_named),
+        TEST(without_any_there_are_no_trailers),
+        TEST(trailers_of_more_than_32_kib_are_copied),
         TEST(a_response_may_have_no_fields_at_all),
         TEST(the_second_table_follows_the_first_in_the_order_of_both),
         TEST(every_name_is_in_lower_case),

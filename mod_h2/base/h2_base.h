@@ -52,7 +52,7 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_MAX_CONTINUATIONS 0
 #endif
 
-/* The hook that tells of connections to back ends, likewise. */
+/* The hook that tells of connections to back ends, which older httpds have not. */
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
 #define H2_HAS_OUTGOING_HOOK 1
 #else

@@ -28,6 +28,9 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
 
     h2_chunks_init(taken);
     h2_loop_lock(loop);
+    if (block == APR_NONBLOCK_READ && h2_chunks_is_empty(&exchange->in)) {
+        h2_pump_look(context);
+    }
     while (rv == APR_SUCCESS && h2_chunks_is_empty(&exchange->in) && !exchange->in_is_ended
            && !exchange->is_aborted) {
         if (!has_credited) {

@@ -87,6 +87,18 @@ static apr_status_t serve_until_woken(h2_context *context)
     return APR_SUCCESS;
 }
 
+void h2_pump_look(h2_context *context)
+{
+    h2_session *session = context->session;
+    h2_worker *worker = context->worker;
+
+    if (worker->serve && !session->is_eof && !session->is_read_paused) {
+        session->task.revents |= APR_POLLIN;
+        h2_loop_ready(session->loop, &session->task);
+        worker->serve(worker);
+    }
+}
+
 apr_status_t h2_pump_wait(h2_context *context)
 {
     h2_loop *loop = context->session->loop;

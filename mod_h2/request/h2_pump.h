@@ -21,6 +21,10 @@ void h2_pump_by_runner(h2_context *context);
  * when it is worth a frame. */
 void h2_pump_credit(h2_context *context);
 
+/* The runner, as holder: it asks whether there is something to read, and does not wait for it.
+ * Under prefork nobody else has looked meanwhile: does that, and answers what needs an answer. */
+void h2_pump_look(h2_context *context);
+
 /* The runner, as holder: waits until the exchange has changed. Gives the lead of
  * the loop away before. APR_TIMEUP after H2StreamTimeout; gives the loop back
  * meanwhile. Under prefork there is nobody to give it to: does the loop's work itself. */

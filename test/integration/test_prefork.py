@@ -72,6 +72,20 @@ def test_a_body_may_come_late(h2, counter):
     assert h2.wait(other).complete
 
 
+def test_a_body_in_pieces_reaches_a_back_end_of_http_2(servers, transport):
+    """mod_proxy_http2 asks for more again and again, and never waits for it."""
+    back = servers.main("event").ports["clear"]
+    config = PLAIN + "ProxyPass /back/ h2c://127.0.0.1:%d/\n" % back
+    client = open_client(servers.get("prefork-back", "prefork", config, servers=3, cgi="cgi",
+                                     modules=["proxy_http2"]), transport)
+    stream = client.request("POST", "/back/h2test/echo?flush=1", end=False)
+    for i in range(1, 6):
+        client.send_data(stream, b"12345")
+        client.wait_bytes(stream, 5 * i)
+    client.send_data(stream, b"", end=True)
+    assert client.wait(stream).complete and stream.body == b"12345" * 5
+
+
 def test_a_slow_reader_gets_all_of_a_generated_response(httpd, transport):
     client = open_client(httpd, transport, settings={INITIAL_WINDOW_SIZE: 1000},
                          auto_window=False)

@@ -65,6 +65,7 @@ static const struct {
     [H2_CONFIG_MAX_HEADER_BLOCK] = FIELD(max_header_block_bytes),
     [H2_CONFIG_MAX_STREAM_ERRORS] = FIELD(max_stream_errors),
     [H2_CONFIG_SERIALIZE_HEADERS] = FIELD(serialize_headers),
+    [H2_CONFIG_WEBSOCKETS] = FIELD(websockets),
 #undef FIELD
 };
 

@@ -42,10 +42,11 @@ typedef enum {
     H2_CONFIG_PUSH_DIARY,
     H2_CONFIG_MAX_HEADER_BLOCK,
     H2_CONFIG_MAX_STREAM_ERRORS,
-    H2_CONFIG_SERIALIZE_HEADERS
+    H2_CONFIG_SERIALIZE_HEADERS,
+    H2_CONFIG_WEBSOCKETS
 } h2_config_field;
 
-#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_SERIALIZE_HEADERS + 1)
+#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_WEBSOCKETS + 1)
 
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
@@ -70,6 +71,7 @@ typedef struct h2_server_conf {
     int max_header_block_bytes;        /* of a response's fields; 0: nghttp2's own limit */
     int max_stream_errors;             /* of a client that are tolerated; 0: all */
     int serialize_headers;             /* boolean: requests are read by httpd as HTTP/1.1 */
+    int websockets;                    /* boolean: extended CONNECT is announced, RFC 8441 */
     apr_array_header_t *push_rules;    /* of H2PushPriority, h2_push_rule; NULL: none */
 
     const h2_profile *profile;         /* of H2TuningProfile; NULL: none */

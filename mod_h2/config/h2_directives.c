@@ -78,6 +78,7 @@ static const flag_rule output_buffering = {H2_CONFIG_OUTPUT_BUFFERING,
 static const h2_config_field direct_field = H2_CONFIG_DIRECT;
 static const h2_config_field modern_tls_only_field = H2_CONFIG_MODERN_TLS_ONLY;
 static const h2_config_field serialize_headers_field = H2_CONFIG_SERIALIZE_HEADERS;
+static const h2_config_field websockets_field = H2_CONFIG_WEBSOCKETS;
 
 /* Only while the configuration is read: later on it is constant. */
 static h2_server_conf *server_conf(server_rec *s)
@@ -381,25 +382,6 @@ static const char *refuse(cmd_parms *cmd, void *dir_conf, const char *text)
     return apr_pstrcat(cmd->pool, cmd->cmd->name, " is no longer supported: ", cmd->info, NULL);
 }
 
-static const char *set_websockets(cmd_parms *cmd, void *dir_conf, const char *text)
-{
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    int value;
-
-    (void)dir_conf;
-    if (error) {
-        return error;
-    }
-    if (h2_value_flag_parse(text, &value) != APR_SUCCESS) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
-    }
-    if (value) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL,
-                     "%s has no effect yet: WebSockets use HTTP/1.1", cmd->cmd->name);
-    }
-    return NULL;
-}
-
 /* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
 #define REFUSED(name, advice) AP_INIT_RAW_ARGS(name, refuse, (void *)(advice), RSRC_CONF | OR_ALL, \
@@ -504,8 +486,9 @@ const command_rec h2_config_commands[] = {
                     RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                     "[add] path [critical]: a resource to be pushed with GET requests, critical "
                     "before their responses; adds to others (default: none)"),
-    AP_INIT_TAKE1("H2WebSockets", set_websockets, NULL, RSRC_CONF,
-                  "on|off: accepted; WebSockets use HTTP/1.1 so far (default: off)"),
+    SERVER_FLAG("H2WebSockets", websockets_field,
+                "on|off: clients may open WebSockets over HTTP/2, for which mod_proxy's tunnels "
+                "have back ends (default: off)"),
     REFUSED("H2AltSvc", "send the field with \"Header set Alt-Svc\" of mod_headers"),
     REFUSED("H2AltSvcMaxAge", "send the field with \"Header set Alt-Svc\" of mod_headers"),
     REFUSED("H2Engine", "use \"Protocols h2 h2c http/1.1\""),

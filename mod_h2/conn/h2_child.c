@@ -275,6 +275,18 @@ static void log_profiles(const server_rec *main_server)
     }
 }
 
+/* The one thread that there is could not read from the client while a tunnel polls. */
+static void warn_of_websockets(const server_rec *s)
+{
+    for (; s; s = s->next) {
+        if (h2_config_server(s)->websockets) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         "H2WebSockets has no effect: the MPM has no threads");
+            return;
+        }
+    }
+}
+
 int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     apr_status_t rv;
@@ -297,6 +309,7 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "the MPM has no threads: each child serves one HTTP/2 connection, and of "
                      "that one request after another; use event or worker");
+        warn_of_websockets(s);
     }
     return OK;
 }

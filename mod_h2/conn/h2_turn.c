@@ -46,9 +46,13 @@ static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
     return is_leader;
 }
 
-/* Would it hold up the leader? Its body is not there, or it was slow before. */
+/* Would it hold up the leader? Its body is not there, or it was slow before; or it is a tunnel,
+ * unless that is to be refused. */
 static int is_for_other_thread(const h2_session *session, h2_stream *stream)
 {
+    if (stream->is_tunnel) {
+        return !h2_session_has_its_tunnels(session);
+    }
     return !session->loop->is_single
            && (!stream->exchange.in_is_ended
                || h2_habits_is_slow(session->loop->index, h2_habits_of(stream)));

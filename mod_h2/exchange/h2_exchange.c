@@ -1,5 +1,9 @@
 #include "exchange/h2_exchange.h"
 
+/* What a pair of sockets is filled with; the send buffer of its near end is the kernel's smallest,
+ * a few KiB. */
+#define H2_EXCHANGE_FILLING_BYTES 1024
+
 void h2_exchange_init(h2_exchange *exchange)
 {
     memset(exchange, 0, sizeof(*exchange));
@@ -7,12 +11,51 @@ void h2_exchange_init(h2_exchange *exchange)
     h2_chunks_init(&exchange->out);
 }
 
-void h2_exchange_wake(h2_exchange *exchange)
+void h2_exchange_choke(h2_exchange *exchange, apr_off_t room_bytes)
+{
+    static const char filling[H2_EXCHANGE_FILLING_BYTES];
+    apr_status_t rv = APR_SUCCESS;
+
+    exchange->room_bytes = room_bytes;
+    while (!exchange->is_choked && rv == APR_SUCCESS) {
+        apr_size_t length = sizeof(filling);
+
+        rv = apr_file_write(exchange->signal_in, filling, &length);
+    }
+    exchange->is_choked = 1;
+}
+
+static void unchoke(h2_exchange *exchange)
+{
+    char filling[H2_EXCHANGE_FILLING_BYTES];
+    apr_size_t length;
+
+    exchange->is_choked = 0;
+    do {
+        length = sizeof(filling);
+    } while (apr_file_read(exchange->signal_out, filling, &length) == APR_SUCCESS && length);
+}
+
+static void wake_waiter(h2_exchange *exchange)
 {
     exchange->is_woken = 1;
     if (exchange->waiter) {
         apr_thread_cond_signal(exchange->waiter);
     }
+}
+
+void h2_exchange_has_room(h2_exchange *exchange)
+{
+    wake_waiter(exchange);
+    if (exchange->is_choked
+        && (apr_off_t)exchange->out.memory_bytes <= exchange->room_bytes) {
+        unchoke(exchange);
+    }
+}
+
+void h2_exchange_wake(h2_exchange *exchange)
+{
+    wake_waiter(exchange);
     if (exchange->signal_out && !exchange->is_signalled) {
         apr_size_t length = 1;
 
@@ -32,9 +75,19 @@ void h2_exchange_settle(h2_exchange *exchange)
     }
 }
 
+void h2_exchange_drop_signals(h2_exchange *exchange)
+{
+    exchange->signal_in = NULL;
+    exchange->signal_out = NULL;
+    exchange->is_choked = 0;
+}
+
 void h2_exchange_abort(h2_exchange *exchange)
 {
     exchange->is_aborted = 1;
+    if (exchange->is_choked) {
+        unchoke(exchange);
+    }
     h2_exchange_wake(exchange);
 }
 

@@ -40,10 +40,12 @@ typedef struct h2_exchange {
     unsigned is_running : 1;      /* from the start of the request to its end */
     unsigned is_woken : 1;        /* something has changed since the runner cleared it */
     unsigned is_signalled : 1;    /* there is a byte in the pipe */
+    unsigned is_choked : 1;       /* signal_in is not writable: see h2_exchange_choke() */
     apr_thread_cond_t *waiter;    /* of the runner that waits, NULL: it does not */
     apr_file_t *signal_in;        /* a pipe for a runner that polls: both its ends, or NULL;
                                    * the runner polls signal_in without the lock */
     apr_file_t *signal_out;
+    apr_off_t room_bytes;         /* while it is choked: when so much is left of out, there is room */
     void *context;                /* the request's context; the runner's while
                                    * is_running, then the holder's, at last the one's
                                    * who ends it */
@@ -55,8 +57,19 @@ void h2_exchange_init(h2_exchange *exchange);
 /* Holder: something has changed that the runner may wait for. */
 void h2_exchange_wake(h2_exchange *exchange);
 
+/* Holder: some of the response is gone, so that there may be room for more. A runner that polls
+ * is not woken by it unless it is choked. */
+void h2_exchange_has_room(h2_exchange *exchange);
+
+/* Holder, where the signals go through a pair of sockets: signal_in cannot be written to until at
+ * most room_bytes are left of out, so that a runner which polls both ways waits for that. */
+void h2_exchange_choke(h2_exchange *exchange, apr_off_t room_bytes);
+
 /* Holder: the runner has found nothing to read. Its pipe has none until the next change. */
 void h2_exchange_settle(h2_exchange *exchange);
+
+/* Holder: the runner is done, and what it polls ends with its request. */
+void h2_exchange_drop_signals(h2_exchange *exchange);
 
 /* Holder: the stream is gone; the runner sees it at its next read or write. */
 void h2_exchange_abort(h2_exchange *exchange);

@@ -12,6 +12,7 @@
 #include "request/h2_output.h"
 #include "request/h2_pump.h"
 #include "request/h2_request.h"
+#include "request/h2_tunnel.h"
 
 /* What is taken out of the exchange at once, at least a chunk: the handler has that
  * beside what the client may send ahead. */
@@ -101,6 +102,9 @@ static apr_status_t fill_body(h2_context *context, apr_read_type_e block)
             APR_BRIGADE_INSERT_TAIL(context->body, bucket_of(chunk, list));
         }
     }
+    if (context->body_is_ended && context->tunnel) {
+        return APR_EOF; /* as of a socket */
+    }
     if (context->body_is_ended) { /* who asks again sees the end again, as of HTTP_IN */
         APR_BRIGADE_INSERT_TAIL(context->body, apr_bucket_eos_create(list));
     }
@@ -159,6 +163,12 @@ apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_
     }
     if (mode == AP_MODE_INIT) {
         return APR_SUCCESS;
+    }
+    if (context->tunnel) {
+        if (context->tunnel->is_refused) {
+            return APR_ECONNABORTED;
+        }
+        h2_tunnel_look_at_end(context);
     }
     rv = fill_body(context, block);
     if (rv != APR_SUCCESS) {
@@ -278,6 +288,11 @@ apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
     h2_context *context = f->ctx;
     apr_status_t rv;
 
+    if (context->tunnel) { /* what follows the head is no body: who reads it knows that it is open,
+                            * and asks the connection's filters */
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
+        return APR_SUCCESS;
+    }
     if (f->r->expecting_100 && block == APR_BLOCK_READ && ask_for_body(context, f->r)) {
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
         return APR_SUCCESS;

@@ -166,7 +166,9 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->announced_bytes = -2;
     context->has_no_body = stream->exchange.in_is_ended && !stream->in_bytes
                            && !stream->exchange.in_trailers;
-    context->may_push = !stream->pushed_on && h2_session_may_push(session);
+    context->may_push = !stream->pushed_on && !stream->is_tunnel && h2_session_may_push(session);
+    context->is_tunnel = stream->is_tunnel;
+    context->may_tunnel = stream->is_tunnel && h2_session_enter_tunnel(session);
     context->habit = h2_habits_of(stream);
     context->priority = stream->priority;
     context->has_priority = session->has_priorities;

@@ -20,6 +20,7 @@
 #include "worker/h2_workers.h"
 
 typedef struct h2_context h2_context;
+typedef struct h2_tunnel h2_tunnel;
 struct h2_context {
     /* Fixed as long as the context lives. */
     apr_allocator_t *allocator;
@@ -41,6 +42,8 @@ struct h2_context {
     unsigned has_no_body : 1;       /* the request ended with its head, without trailers */
     unsigned has_priority : 1;      /* the client speaks of priorities as RFC 9218 does */
     unsigned may_push : 1;          /* the client takes pushed responses with this one */
+    unsigned is_tunnel : 1;         /* or is to become one, RFC 8441 */
+    unsigned may_tunnel : 1;        /* then: counted as one of those that there may be */
 
     /* The runner; after the request the holder, then who ends it. */
     h2_worker *worker;              /* that runs it */
@@ -57,6 +60,7 @@ struct h2_context {
 
     h2_promise *promises;           /* to be pushed with what is published next */
     int preload_count;              /* resources named so far, for whatever became of them */
+    h2_tunnel *tunnel;              /* of an extended CONNECT, else NULL */
     h2_interim *interim;            /* reads the text of ap_send_interim_response() */
     h2_response *response;          /* the final head, once httpd has made it */
     h2_response *trailers;
@@ -76,6 +80,7 @@ struct h2_context {
     unsigned is_buffering : 1;      /* H2OutputBuffering */
     unsigned is_copying_files : 1;  /* H2CopyFiles */
     unsigned may_wait_for_backend : 1; /* its thread is known to h2_backend */
+    unsigned is_polling : 1;        /* a tunnel whose runner polls for room, and never waits here */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
     unsigned is_counted : 1;        /* in the scoreboard */
 };

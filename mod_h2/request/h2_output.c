@@ -260,16 +260,32 @@ apr_status_t h2_output_publish(h2_context *context)
         publish_head(context);
         pump(context);
     }
-    while (rv == APR_SUCCESS && !exchange->is_aborted
+    while (rv == APR_SUCCESS && !exchange->is_aborted && !context->is_polling
            && exchange->out.memory_bytes > context->published_max) {
         rv = h2_pump_wait(context);
     }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;
     }
+    else if (context->is_polling && exchange->out.memory_bytes > context->published_max) {
+        h2_exchange_choke(exchange, (apr_off_t)context->published_max / 2);
+        context->c->data_in_output_filters = 1;
+    }
     h2_loop_unlock(loop);
     h2_chunks_clear(&chunks);
     return rv;
+}
+
+void h2_output_end(h2_context *context)
+{
+    h2_loop *loop = context->session->loop;
+
+    h2_loop_lock(loop);
+    if (!context->exchange->is_aborted) {
+        context->exchange->out_is_ended = 1;
+        pump(context);
+    }
+    h2_loop_unlock(loop);
 }
 
 /* Those of the response, but for one that ends with its head: to HEAD, 204 and 304 (RFC 9110,

@@ -26,8 +26,12 @@ void h2_output_promises(h2_context *context);
 apr_status_t h2_output_stage(h2_context *context, apr_bucket *b);
 
 /* All that is staged goes to the client, now. Waits while there is more in the
- * exchange than the limit. APR_ECONNABORTED: the stream is gone; APR_TIMEUP. */
+ * exchange than the limit; who polls is choked instead. APR_ECONNABORTED: the stream is gone; APR_TIMEUP. */
 apr_status_t h2_output_publish(h2_context *context);
+
+/* All of the response is published, although the request runs on: a tunnel that only the
+ * client still uses. */
+void h2_output_end(h2_context *context);
 
 /* The request has run: makes what is staged ready for the exchange, without
  * copying; h2_output_finish() then hands it over. */

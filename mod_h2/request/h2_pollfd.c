@@ -5,6 +5,8 @@
 
 #include <http_core.h>
 
+#include "request/h2_tunnel.h"
+
 /* As httpd's mod_http2.h declares it. */
 APR_DECLARE_OPTIONAL_FN(apr_status_t, http2_get_pollfd_from_conn,
                         (conn_rec *c, struct apr_pollfd_t *pfd, apr_interval_time_t *ptimeout));
@@ -41,6 +43,11 @@ static apr_status_t http2_get_pollfd_from_conn(conn_rec *c, struct apr_pollfd_t 
     }
     if (ptimeout) {
         *ptimeout = context->stream_timeout;
+    }
+    if (context->tunnel && context->tunnel->socket) {
+        pfd->desc_type = APR_POLL_SOCKET;
+        pfd->desc.s = context->tunnel->socket;
+        return APR_SUCCESS;
     }
     if (context->has_no_body) {
         pfd->desc_type = APR_NO_DESC;

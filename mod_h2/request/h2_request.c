@@ -17,6 +17,7 @@
 #include "request/h2_output.h"
 #include "request/h2_preload.h"
 #include "request/h2_serial.h"
+#include "request/h2_tunnel.h"
 #include "worker/h2_leader.h"
 
 /* A handed-over request that took no longer is run by the leader again some day. */
@@ -145,6 +146,9 @@ static void set_fields(h2_context *context, request_rec *r, const h2_head *head)
         apr_table_setn(r->headers_in, "Host", authority);
     }
     mark_body(context, r);
+    if (context->tunnel) {
+        h2_tunnel_set_fields(context, r->headers_in);
+    }
 }
 
 /* A request_rec of ours is new. */
@@ -158,12 +162,17 @@ static void take_request(request_rec *r, conn_rec *c)
     }
 }
 
-/* httpd has read the request itself: what it takes for HTTP/1.1's is not. */
+/* httpd has read the request itself: what it takes for HTTP/1.1's is not. And whether an
+ * extended CONNECT may be one, only its vhost says. */
 static int adapt_read_request(request_rec *r)
 {
     h2_context *context = h2_context_of(r->connection);
+    int status = DECLINED;
 
-    if (context && context->session->conf->serialize_headers && !r->prev && !r->main) {
+    if (!context || r->prev || r->main) {
+        return status;
+    }
+    if (context->session->conf->serialize_headers) {
         r->connection->keepalive = AP_CONN_CLOSE;
         r->request_time = context->stream->begun;
         r->read_length = 0; /* of the body, so far */
@@ -171,7 +180,10 @@ static int adapt_read_request(request_rec *r)
         h2_filters_add_body(r);
         mark_body(context, r);
     }
-    return DECLINED;
+    if (context->tunnel) {
+        status = h2_tunnel_check(context, r);
+    }
+    return status ? status : DECLINED;
 }
 
 /* Lets httpd read the request. If it is NULL, httpd has answered what was wrong with it. */
@@ -214,11 +226,12 @@ static int make_request(h2_context *context)
     int status;
 
     ap_run_pre_read_request(r, context->c);
-    if (!context->has_no_body) {
+    if (!context->has_no_body || context->tunnel) {
         h2_filters_add_body(r);
     }
     r->request_time = context->stream->begun;
-    r->the_request = request_line(r->pool, h2_head_method(head), target_of(context));
+    r->the_request = request_line(r->pool, context->tunnel ? "GET" : h2_head_method(head),
+                                  target_of(context));
     status = check_limits(r, head);
     set_fields(context, r, head);
     if (!status && h2_head_may_repeat(head)) {
@@ -283,7 +296,7 @@ static int send_early(request_rec *r)
     const apr_table_t *hints = context ? h2_config_hint_fields(r) : NULL;
     apr_table_t *fields = NULL;
 
-    if (!context || !ap_is_initial_req(r) || (!hints && !h2_config_push_resources(r))) {
+    if (!context || context->tunnel || !ap_is_initial_req(r) || (!hints && !h2_config_push_resources(r))) {
         return DECLINED;
     }
     if (h2_config_is_early_hints(r)) {
@@ -319,6 +332,9 @@ static apr_socket_t *socket_for(const h2_context *context)
     apr_socket_t *socket = ap_get_conn_socket(context->session->c);
     apr_os_sock_t descriptor;
 
+    if (context->tunnel && context->tunnel->socket) {
+        return context->tunnel->socket;
+    }
     if (context->session->conf->serialize_headers
         && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS) {
         socket = NULL;
@@ -332,8 +348,12 @@ static apr_socket_t *socket_for(const h2_context *context)
 static void prepare_connection(h2_context *context)
 {
     conn_rec *c = context->c;
-    apr_socket_t *socket = socket_for(context);
+    apr_socket_t *socket;
 
+    if (context->is_tunnel) {
+        h2_tunnel_create(context);
+    }
+    socket = socket_for(context);
     c->sbh = context->worker->scoreboard;
     c->current_thread = context->worker->thread;
     h2_filters_add_connection(c);
@@ -398,8 +418,10 @@ void h2_request_finish(h2_context *context, int has_kept_lead)
 
     h2_loop_assert_held(loop);
     context->c->sbh = NULL;
-    context->exchange->signal_in = NULL; /* the pipe is the context's */
-    context->exchange->signal_out = NULL;
+    h2_exchange_drop_signals(context->exchange);
+    if (context->may_tunnel) {
+        h2_session_leave_tunnel(context->session);
+    }
     h2_habits_end(loop->index, context->habit, has_kept_lead || !context->has_waited);
     h2_output_finish(context, &context->last_chunks);
     h2_session_finished(context->session, context->stream);

@@ -15,6 +15,7 @@
 #include "request/h2_filters.h"
 #include "request/h2_output.h"
 #include "request/h2_preload.h"
+#include "request/h2_tunnel.h"
 
 /* Most fields are new, which is cheaper than to look for one that is replaced. */
 static void set_field(apr_table_t *table, const char *name, const char *value)
@@ -302,6 +303,9 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!context->response && !context->is_failed) {
         error = error_in(bb);
+        if (!error && context->tunnel && r->status < HTTP_MULTIPLE_CHOICES) {
+            error = HTTP_NOT_IMPLEMENTED; /* its handler knows no WebSockets, but a 200 says so */
+        }
         if (error) {
             apr_brigade_cleanup(bb);
             ap_die(error, r);
@@ -390,6 +394,12 @@ static apr_status_t take_head(h2_context *context, h2_interim *head)
     const char *name;
     int dropped = h2_interim_dropped(head, &name), status = h2_interim_status(head);
 
+    if (context->tunnel && status == HTTP_SWITCHING_PROTOCOLS) {
+        return h2_tunnel_open(context, h2_interim_fields(head));
+    }
+    if (context->tunnel && ap_is_HTTP_SUCCESS(status)) { /* mod_proxy_wstunnel's own one reads none */
+        return h2_tunnel_refuse(context, "the back end's answer is no 101");
+    }
     if (dropped) {
         ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, context->c,
                       H2_ID_FMT "response %d: %d of its fields cannot be sent and are left out, "
@@ -429,6 +439,9 @@ static apr_status_t read_interim(h2_context *context, apr_bucket *b)
         ap_log_cerror(APLOG_MARK, APLOG_WARNING, rv, context->c,
                       H2_ID_FMT "output before the head is no interim response",
                       context->session->c->id, context->stream->id);
+        if (context->tunnel) {
+            return h2_tunnel_refuse(context, "the back end's answer is no 101");
+        }
         context->is_failed = 1;
     }
     return rv;
@@ -488,6 +501,9 @@ apr_status_t h2_filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_status_t rv = f->c->aborted ? APR_ECONNABORTED : APR_SUCCESS;
     int wants_flush = 0;
 
+    if (!bb) { /* mod_proxy's way to ask for what is pending */
+        return context->tunnel ? h2_tunnel_flush(context) : rv;
+    }
     while (!APR_BRIGADE_EMPTY(bb)) {
         apr_bucket *b = APR_BRIGADE_FIRST(bb);
 

@@ -148,6 +148,9 @@ static int on_invalid_header(nghttp2_session *ngh2, const nghttp2_frame *frame,
 static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
+    if (session->conf->websockets) {
+        stream->is_tunnel = (h2_head_protocol(stream->head) != NULL);
+    }
     h2_session_note_digest(session, stream);
     if (session->has_priorities || h2_head_has_priority(stream->head)) {
         h2_session_prioritize(session, stream);

@@ -228,10 +228,15 @@ apr_status_t h2_session_start(h2_session *session)
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)conf->window_bytes},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, (uint32_t)conf->max_frame_bytes},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->header_list_bytes},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* the last one: it may be left out */
     };
+    size_t count = sizeof(settings) / sizeof(settings[0]);
 
-    if (nghttp2_submit_settings(session->ngh2, NGHTTP2_FLAG_NONE, settings,
-                                sizeof(settings) / sizeof(settings[0])) != 0) {
+    /* prefork: nobody would read from the client while a tunnel polls. */
+    if (!conf->websockets || session->loop->is_single) {
+        --count;
+    }
+    if (nghttp2_submit_settings(session->ngh2, NGHTTP2_FLAG_NONE, settings, count) != 0) {
         return APR_ENOMEM;
     }
     /* No stream, wide as it may become, may starve the others of the connection's
@@ -327,6 +332,16 @@ void h2_session_started(h2_session *session, h2_stream *stream)
     ++session->running_count;
 }
 
+/* What nobody will read must not hold the window of the connection. */
+static void drop_unread(h2_session *session, h2_stream *stream)
+{
+    if (stream->in_unread_bytes) {
+        nghttp2_session_consume_connection(session->ngh2, stream->in_unread_bytes);
+        stream->in_unread_bytes = 0;
+        h2_chunks_clear(&stream->exchange.in);
+    }
+}
+
 /* Nothing of the stream can happen any more: its request is to be ended. */
 static void append_done(h2_session *session, h2_stream *stream)
 {
@@ -347,7 +362,12 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
     stream->exchange.is_running = 0;
     --session->running_count;
     if (stream->is_closed) {
+        drop_unread(session, stream);
         append_done(session, stream);
+        return;
+    }
+    if (stream->is_end_sent) { /* a tunnel: nobody reads what its client still sends */
+        nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
         return;
     }
     /* Whatever it is that the handler did not say: there is no more to come. */
@@ -383,6 +403,14 @@ static void let_held_back_send(h2_session *session)
     }
 }
 
+/* A tunnel that both sides have ended, ours first: its runner has yet to read the client's last
+ * bytes. */
+static int is_to_be_read(const h2_stream *stream)
+{
+    return stream->is_tunnel && stream->exchange.is_running && stream->is_end_sent
+           && stream->exchange.in_is_ended;
+}
+
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     int is_running = stream->exchange.is_running;
@@ -408,13 +436,10 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     if (stream->widened_bytes) {
         h2_session_give_width_back(session, stream->widened_bytes);
     }
-    /* What nobody will read must not hold the window of the connection. */
-    if (stream->in_unread_bytes) {
-        nghttp2_session_consume_connection(session->ngh2, stream->in_unread_bytes);
-        stream->in_unread_bytes = 0;
-        h2_chunks_clear(&stream->exchange.in);
+    if (!is_to_be_read(stream)) {
+        drop_unread(session, stream);
+        h2_exchange_abort(&stream->exchange);
     }
-    h2_exchange_abort(&stream->exchange);
     h2_stream_advance(stream, H2_STREAM_EV_CLOSED);
     if (error) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,

@@ -70,6 +70,7 @@ struct h2_session {
     int open_count;                    /* of these: not closed */
     int pushed_count;                  /* of these: opened by us */
     int running_count;                 /* streams, closed ones too, that a thread runs */
+    int tunnel_count;                  /* of these: that may become tunnels, or are */
     h2_stream *done, *done_last;       /* closed and not running, by next_done: to be ended */
     int ending_count;                  /* taken for that, and not yet released */
     int ender_count;                   /* threads that end some */
@@ -144,6 +145,15 @@ h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after);
 /* Do its requests hold its share of threads, running or being ended? The leader may
  * run one more that is expected to be quick. */
 int h2_session_has_its_share(const h2_session *session);
+
+/* Have its streams, or those of the child, as many threads for tunnels as such may have? Any
+ * thread, but for other sessions' it may be another answer soon. */
+int h2_session_has_its_tunnels(const h2_session *session);
+
+/* A stream that is to be a tunnel gets a thread. 0: there are too many, its request is to be
+ * answered otherwise. To be left when its request has run. */
+int h2_session_enter_tunnel(h2_session *session);
+void h2_session_leave_tunnel(h2_session *session);
 
 /* The caller runs its request now, on some thread. */
 void h2_session_started(h2_session *session, h2_stream *stream);

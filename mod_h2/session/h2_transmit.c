@@ -181,7 +181,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     }
     session->pack_used += length;
     stream->stalled_since = 0;
-    h2_exchange_wake(&stream->exchange); /* there is room for more */
+    h2_exchange_has_room(&stream->exchange);
     if (padding > 1) {
         append(session, zeros, padding - 1);
     }
@@ -209,10 +209,10 @@ static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t er
 }
 
 /* The complete response is out before the request is: the rest of its body is
- * of no use, RFC 9113, 8.1. */
+ * of no use, RFC 9113, 8.1. But a tunnel is ended by each side on its own. */
 static void reset_unread(h2_session *session, h2_stream *stream)
 {
-    if (!stream->exchange.in_is_ended) {
+    if (!stream->exchange.in_is_ended && !(stream->is_tunnel && stream->exchange.is_running)) {
         reset_stream(session, stream, NGHTTP2_NO_ERROR);
     }
 }
@@ -341,7 +341,7 @@ static int submit_interim(h2_session *session, h2_stream *stream)
         exchange->out_interim = interim->next;
         nghttp2_submit_headers(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NULL,
                                interim->nva, interim->nva_count, NULL);
-        h2_exchange_wake(exchange); /* who makes many of them waits */
+        h2_exchange_has_room(exchange); /* who makes many of them waits */
     }
     return is_first || has_room_for(session, bytes);
 }

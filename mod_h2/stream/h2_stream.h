@@ -4,7 +4,8 @@
  * promised, and freed when nghttp2 has closed it and its request has been ended.
  *
  * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on,
- * head, begun): the runner reads that, too. state is stored by h2_stream_advance() alone.
+ * head, begun): the runner reads that, too, but no bits, as others of their word change. state is
+ * stored by h2_stream_advance() alone.
  */
 #ifndef H2_STREAM_H
 #define H2_STREAM_H
@@ -71,6 +72,7 @@ struct h2_stream {
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */
+    unsigned is_tunnel : 1;              /* an extended CONNECT, RFC 8441 */
 };
 
 /* Gives a stream; NULL without memory. blocks: the loop's, for its holder; else NULL. */

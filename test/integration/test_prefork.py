@@ -7,7 +7,8 @@ from conftest import open_client
 from demosite import pattern
 from environment import wait_until
 from h1client import Http1
-from h2client import INITIAL_WINDOW_SIZE, MAX_WINDOW, NO_ERROR, wait_all
+from h2client import (ENABLE_CONNECT_PROTOCOL, INITIAL_WINDOW_SIZE, MAX_WINDOW, NO_ERROR,
+                      PROTOCOL_ERROR, wait_all)
 from servers import MAIN, PLAIN
 
 PORTS = ("tls", "clear", "plain", "banner", "nodirect")
@@ -174,3 +175,15 @@ def test_stop_ends_at_once(stoppable, transport, counter):
     client.request("POST", "/h2test/read?tag=%s" % counter, end=False)
     wait_until(lambda: counter.running == 1, "the handler")
     assert stoppable.stop() < 8
+
+
+@pytest.mark.parametrize("transport", ["tls", "clear"])
+def test_there_are_no_websockets(servers, transport):
+    """The one thread would poll for them and could not read what comes."""
+    server = servers.get("sockets", "prefork", PLAIN + "H2WebSockets on\n", servers=3, cgi="cgi")
+    assert "H2WebSockets has no effect: the MPM has no threads" in server.errors()
+    client = open_client(server, transport)
+    assert ENABLE_CONNECT_PROTOCOL not in client.wait_settings()
+    stream = client.extended_connect("/ws")
+    assert client.wait_reset(stream).reset == PROTOCOL_ERROR
+    assert client.get("/text.txt").complete

@@ -532,6 +532,16 @@ class Client:
             self.send_data(stream, body, end=end)
         return stream
 
+    def extended_connect(self, path="/", headers=(), protocol="websocket", authority=None,
+                         scheme=None, end=False):
+        """A CONNECT of RFC 8441, without waiting for the response."""
+        stream = self.open()
+        fields = [(":method", "CONNECT"), (":protocol", protocol),
+                  (":scheme", scheme or self.scheme), (":authority", authority or self.authority),
+                  (":path", path)]
+        self.send_headers(stream.id, fields + list(headers), end=end)
+        return stream
+
     def send_data(self, stream, data=b"", end=False, timeout=None):
         """Sends a body as the server's windows allow; stops when the stream is reset.
         Returns the number of bytes sent."""

@@ -293,6 +293,9 @@ static void flags_are_on_or_off(void **state)
     assert_int_equal(conf->direct, 1);
     assert_null(given("H2SerializeHeaders", "on"));
     assert_int_equal(conf->serialize_headers, 1);
+    assert_int_equal(conf->websockets, 0);
+    assert_null(given("H2WebSockets", "on"));
+    assert_int_equal(conf->websockets, 1);
 }
 
 /* A server's are those of its lookup defaults, so that there is one place for both. */
@@ -663,17 +666,6 @@ static void wrong_resources_are_refused(void **state)
     assert_null(dir->push_resources);
 }
 
-static void websockets_are_taken_with_a_warning_where_they_are_on(void **state)
-{
-    (void)state;
-    assert_null(given("H2WebSockets", "off"));
-    assert_int_equal(log_count, 0);
-    assert_null(given("H2WebSockets", "on"));
-    assert_int_equal(log_count, 1);
-    assert_ptr_equal(strstr(last_log, "H2WebSockets has no effect"), last_log);
-    assert_int_equal(conf->set_fields, 0);
-}
-
 static void what_is_no_longer_known_is_refused_with_an_advice(void **state)
 {
     static const struct {
@@ -844,7 +836,6 @@ int main(void)
         TEST(a_wrong_order_of_pushes_is_refused),
         TEST(resources_are_added_in_one_to_three_words),
         TEST(wrong_resources_are_refused),
-        TEST(websockets_are_taken_with_a_warning_where_they_are_on),
         TEST(what_is_no_longer_known_is_refused_with_an_advice),
         TEST(hints_have_a_name_and_a_value_of_http),
         TEST(what_has_no_effect_is_taken_with_a_warning),

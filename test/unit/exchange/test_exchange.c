@@ -2,12 +2,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #include <apr_general.h>
+#include <apr_portable.h>
 
 #include "exchange/h2_exchange.h"
 
@@ -144,6 +147,92 @@ static void a_runner_that_waits_is_woken_by_an_abort(void **state)
     assert_true(r.has_seen_abort);
 }
 
+/* A runner that polls, with a pair of sockets as a tunnel has it. */
+
+static int ends[2];
+
+static apr_file_t *file_of(int descriptor)
+{
+    apr_file_t *file = NULL;
+
+    apr_os_pipe_put_ex(&file, &descriptor, 1, pool);
+    apr_file_pipe_timeout_set(file, 0);
+    return file;
+}
+
+static void make_pair(void)
+{
+    int smallest = 1;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
+    exchange.signal_in = file_of(ends[0]);
+    exchange.signal_out = file_of(ends[1]);
+}
+
+static int is_ready(short events)
+{
+    struct pollfd polled = {ends[0], events, 0};
+
+    return poll(&polled, 1, 0) == 1 && (polled.revents & events);
+}
+
+static void who_polls_sees_one_byte_for_all_that_has_come(void **state)
+{
+    (void)state;
+    make_pair();
+    assert_false(is_ready(POLLIN));
+    h2_exchange_wake(&exchange);
+    h2_exchange_wake(&exchange);
+    assert_true(is_ready(POLLIN));
+    h2_exchange_settle(&exchange);
+    assert_false(is_ready(POLLIN));
+    h2_exchange_has_room(&exchange);
+    assert_false(is_ready(POLLIN));
+}
+
+static void who_is_choked_waits_until_there_is_room(void **state)
+{
+    char bytes[100] = {0};
+
+    (void)state;
+    make_pair();
+    h2_chunks_add_copy(&exchange.out, bytes, sizeof(bytes));
+    assert_true(is_ready(POLLOUT));
+    h2_exchange_choke(&exchange, 50);
+    h2_exchange_choke(&exchange, 50);
+    assert_false(is_ready(POLLOUT));
+    h2_exchange_wake(&exchange);
+    assert_true(is_ready(POLLIN));
+    h2_exchange_has_room(&exchange);
+    assert_false(is_ready(POLLOUT));
+    h2_chunks_clear(&exchange.out);
+    h2_exchange_has_room(&exchange);
+    assert_true(is_ready(POLLOUT));
+    assert_false(exchange.is_choked);
+}
+
+static void who_is_choked_sees_an_abort(void **state)
+{
+    (void)state;
+    make_pair();
+    h2_exchange_choke(&exchange, 0);
+    h2_exchange_abort(&exchange);
+    assert_true(is_ready(POLLIN));
+    assert_true(is_ready(POLLOUT));
+}
+
+static void a_choked_exchange_outlives_its_sockets(void **state)
+{
+    (void)state;
+    make_pair();
+    h2_exchange_choke(&exchange, 0);
+    h2_exchange_drop_signals(&exchange);
+    h2_exchange_has_room(&exchange);
+    h2_exchange_abort(&exchange);
+    assert_false(exchange.is_choked);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -154,6 +243,10 @@ int main(void)
         TEST(an_abort_leaves_the_queues_to_be_cleared),
         TEST(a_runner_that_waits_is_woken_by_what_has_come),
         TEST(a_runner_that_waits_is_woken_by_an_abort),
+        TEST(who_polls_sees_one_byte_for_all_that_has_come),
+        TEST(who_is_choked_waits_until_there_is_room),
+        TEST(who_is_choked_sees_an_abort),
+        TEST(a_choked_exchange_outlives_its_sockets),
     };
 
     apr_initialize();

@@ -14,6 +14,7 @@
 #include <apr_buckets.h>
 
 #include "base/h2_base.h"
+#include "base/h2_text.h"
 #include "message/h2_promise.h"
 #include "request/h2_interim.h"
 #include "session/h2_session.h"
@@ -50,6 +51,7 @@ struct h2_context {
     request_rec *r;
     const char *original_host;      /* Host, where :authority was another; NULL */
     char *tag;                      /* H2_STREAM_TAG, once it was asked for; else NULL */
+    char tag_text[H2_SESSION_TAG_BYTES + H2_TEXT_NUMBER_BYTES];
     apr_size_t staged_max;          /* of H2StreamMaxMemSize: a quarter for what is staged, */
     apr_size_t published_max;       /* the rest for what is in the exchange */
 

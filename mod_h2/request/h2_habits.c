@@ -22,12 +22,17 @@ static apr_uint64_t hash_text(apr_uint64_t hash, const char *text)
     return text ? h2_text_hash(hash, text, strlen(text)) : hash;
 }
 
+/* As no two common methods begin with the same two letters. */
+static apr_uint64_t hash_method(const char *method)
+{
+    return (method && method[0]) ? (apr_uint64_t)method[0] << 8 | (unsigned char)method[1] : 0;
+}
+
 apr_uint32_t h2_habits_place(const h2_head *head)
 {
     const char *path = h2_head_path(head), *query = path ? strchr(path, '?') : NULL;
-    apr_uint64_t hash = hash_text(0, h2_head_authority(head));
+    apr_uint64_t hash = hash_text(hash_method(h2_head_method(head)), h2_head_authority(head));
 
-    hash = hash_text(hash, h2_head_method(head));
     hash = query ? h2_text_hash(hash, path, (apr_size_t)(query - path)) : hash_text(hash, path);
     return (apr_uint32_t)(hash % H2_HABITS_PLACES);
 }

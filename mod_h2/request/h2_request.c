@@ -88,15 +88,19 @@ int h2_request_check_fields(const server_rec *s, const h2_head *head)
 /* HTTP/1.1's limits on a head hold here as well. 0, or the status to answer. */
 static int check_limits(const request_rec *r, const h2_head *head)
 {
+    const server_rec *s = r->server;
     const char *authority = h2_head_authority(head); /* becomes Host */
+    apr_size_t bytes = h2_head_bytes(head);          /* more than any part of it has */
 
-    if ((int)strlen(r->the_request) > r->server->limit_req_line) {
+    if (bytes > (apr_size_t)s->limit_req_line
+        && strlen(r->the_request) > (apr_size_t)s->limit_req_line) {
         return HTTP_REQUEST_URI_TOO_LARGE;
     }
-    if (authority && strlen(authority) > (apr_size_t)r->server->limit_req_fieldsize) {
+    if (bytes > (apr_size_t)s->limit_req_fieldsize && authority
+        && strlen(authority) > (apr_size_t)s->limit_req_fieldsize) {
         return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     }
-    return h2_request_check_fields(r->server, head);
+    return h2_request_check_fields(s, head);
 }
 
 static int is_within_limit(void *data, const char *name, const char *value)
@@ -255,18 +259,13 @@ static int make_request(h2_context *context)
 }
 
 /* What the vhost says at first, and then what the directory says. */
-static int apply_config(request_rec *r)
+static void apply_config(h2_context *context, const request_rec *r)
 {
-    h2_context *context = h2_context_of(r->connection);
+    apr_interval_time_t timeout = h2_config_stream_timeout(r);
 
-    if (context && !r->main) {
-        apr_interval_time_t timeout = h2_config_stream_timeout(r);
-
-        context->stream_timeout = (timeout > 0) ? timeout : -1;
-        context->is_buffering = (h2_config_is_output_buffering(r) != 0);
-        context->is_copying_files = (h2_config_is_copy_files(r) != 0);
-    }
-    return DECLINED;
+    context->stream_timeout = (timeout > 0) ? timeout : -1;
+    context->is_buffering = (h2_config_is_output_buffering(r) != 0);
+    context->is_copying_files = (h2_config_is_copy_files(r) != 0);
 }
 
 /* What H2PushResource names: pushed, and told in fields (NULL: not to be told). */
@@ -290,14 +289,13 @@ static void add_resources(h2_context *context, request_rec *r, apr_table_t *fiel
 }
 
 /* Before the request is handled: pushes, and hints, RFC 8297. */
-static int send_early(request_rec *r)
+static void send_early(h2_context *context, request_rec *r)
 {
-    h2_context *context = h2_context_of(r->connection);
-    const apr_table_t *hints = context ? h2_config_hint_fields(r) : NULL;
+    const apr_table_t *hints = h2_config_hint_fields(r);
     apr_table_t *fields = NULL;
 
-    if (!context || context->tunnel || !ap_is_initial_req(r) || (!hints && !h2_config_push_resources(r))) {
-        return DECLINED;
+    if (!hints && !h2_config_push_resources(r)) {
+        return;
     }
     if (h2_config_is_early_hints(r)) {
         fields = hints ? apr_table_copy(r->pool, hints) : apr_table_make(r->pool, 4);
@@ -308,6 +306,18 @@ static int send_early(request_rec *r)
     }
     else if (h2_output_interim(context, HTTP_EARLY_HINTS, fields) != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "fields of H2EarlyHint cannot be sent");
+    }
+}
+
+static int prepare_handling(request_rec *r)
+{
+    h2_context *context = h2_context_of(r->connection);
+
+    if (context && !r->main) {
+        apply_config(context, r);
+        if (!context->tunnel && !r->prev) {
+            send_early(context, r);
+        }
     }
     return DECLINED;
 }
@@ -380,7 +390,7 @@ static void process(h2_context *context)
     if (!r) {
         return;
     }
-    apply_config(r);
+    apply_config(context, r);
     if (context->worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_BUSY_WRITE, r);
     }
@@ -480,8 +490,7 @@ void h2_request_register_hooks(apr_pool_t *pool)
     ap_hook_pre_read_request(take_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(adapt_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(detach_before_waiting, behind_core, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(apply_config, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_fixups(send_early, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(prepare_handling, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(h2_filters_add_length, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(note_late_error, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(find_what_others_have, NULL, NULL, APR_HOOK_MIDDLE);

@@ -56,10 +56,8 @@ static const char *tag_of(h2_context *context)
 {
     if (!context->tag) {
         apr_size_t length = context->session->tag_length;
-        char *end = (char *)apr_palloc(context->pool, length + H2_TEXT_NUMBER_BYTES + 1)
-                    + length + H2_TEXT_NUMBER_BYTES;
+        char *end = context->tag_text + sizeof(context->tag_text) - 1; /* which is 0 */
 
-        *end = '\0';
         context->tag = h2_text_number(end, (apr_uint64_t)context->stream->id) - length;
         memcpy(context->tag, context->session->tag, length);
     }

@@ -90,7 +90,8 @@ static void read_response(const h2_response *response, h2_priority *priority)
     parse_field(&found, priority);
 }
 
-/* To its place, by what the client says and what the application says to that. */
+/* To its place, by what the client says and what the application says to that. Messages of a
+ * tunnel are of use one by one, and it may last for ever: it shares. */
 static void place(h2_session *session, h2_stream *stream)
 {
     const h2_response *response = stream->exchange.out_response;
@@ -99,6 +100,7 @@ static void place(h2_session *session, h2_stream *stream)
     if (response && response->has_priority) {
         read_response(response, &priority);
     }
+    priority.is_incremental |= stream->is_tunnel;
     h2_scheduler_set_priority(&session->scheduler, stream, &priority);
 }
 

@@ -31,6 +31,9 @@
  * it fits into the loop's scratch buffer. */
 #define H2_SESSION_PACK_BYTES (96 * 1024)
 
+/* Of a connection's id with a "-" and 0 behind it. */
+#define H2_SESSION_TAG_BYTES 24
+
 typedef enum {
     H2_SESSION_OPEN,
     H2_SESSION_DRAINING, /* GOAWAY is sent: streams finish, none begins after the last one */
@@ -47,7 +50,7 @@ struct h2_session {
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
     apr_size_t header_list_bytes;      /* H2MaxHeaderListSize */
     int running_max;                   /* its share: threads that its requests may hold */
-    char tag[24];                      /* "ID-", before the ids of its streams; set in a loop */
+    char tag[H2_SESSION_TAG_BYTES];    /* "ID-", before the ids of its streams; set in a loop */
     unsigned tag_length;
 
     h2_task task;

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import struct
 import threading
 import time
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from demosite import pattern
 from environment import wait_until
 from h1client import Http1
 from h2client import (CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, INITIAL_WINDOW_SIZE,
-                      NO_ERROR, PROTOCOL_ERROR, Tls)
+                      NO_ERROR, PRIORITY_UPDATE, PROTOCOL_ERROR, Tls)
 from servers import SITE, VHOSTS
 from test_clients import load_page, tool
 from websocket import VERSION, Backend, RawBackend, WebSocket, accept_of, switch
@@ -241,6 +242,21 @@ def test_extensions_pass(h2, raw):
     stream = WebSocket(h2, "/raw/", [("sec-websocket-extensions", "permessage-deflate; x=1")]).stream
     assert stream.headers["sec-websocket-extensions"] == "permessage-deflate"
     assert seen == ["permessage-deflate; x=1"]
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_messages_do_not_wait_for_a_download(httpd, transport, update):
+    """Of a client with priorities; responses of the download's kind go one after another."""
+    client = open_client(httpd, transport, receive_buffer=4096, window=1 << 30,
+                         settings={INITIAL_WINDOW_SIZE: 1 << 30})
+    large = client.request("GET", "/files/big.bin", [("priority", "u=3")], keep_body=False)
+    client.wait_bytes(large, 1 << 20)
+    ws = WebSocket(client, "/ws/echo")
+    if update:
+        client.send_frame(PRIORITY_UPDATE, 0, 0, struct.pack(">I", ws.stream.id) + b"u=3, i=?0")
+    before = large.received
+    assert ws.ask("in between") == "in between"
+    assert large.received - before < 4 << 20 and not large.done
 
 
 @pytest.mark.parametrize("accept", ["", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="])

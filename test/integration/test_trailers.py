@@ -9,7 +9,7 @@ import pytest
 from conftest import open_client
 from demosite import pattern
 from h2client import DATA, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, PROTOCOL_ERROR
-from servers import SITE
+from servers import SITE, VHOSTS
 
 CONFIG = SITE + """
 Timeout 20
@@ -18,15 +18,7 @@ ProxyPass /merged/ http://127.0.0.1:{backend}/
 <Location /h2test/announced/>
     Header set Trailer "x-sum"
 </Location>
-<VirtualHost *:{port_tls}>
-    ServerName a.test
-    Protocols h2 http/1.1
-    {tls}
-</VirtualHost>
-<VirtualHost *:{port_clear}>
-    ServerName a.test
-    Protocols h2c http/1.1
-</VirtualHost>
+""" + VHOSTS + """
 <VirtualHost *:{port_merge}>
     ServerName a.test
     Protocols h2c

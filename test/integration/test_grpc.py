@@ -7,6 +7,7 @@ import itertools
 import queue
 import re
 import socket
+import threading
 import time
 from statistics import median
 
@@ -20,6 +21,8 @@ from demosite import pattern
 from environment import wait_until
 from grpc_server import GrpcServer
 from grpc import StatusCode
+from h2client import CONTINUATION, DATA, HEADERS, frame_bytes
+from scripted import ScriptedHttp2
 from servers import SITE
 
 ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
@@ -274,6 +277,35 @@ def test_a_message_after_a_pause_is_passed_on_at_once(connection):
             times.append(time.monotonic() - started)
         messages.end()
         assert list(stream) == [] and median(times) < 0.4 * SOON, times
+
+
+def test_a_message_of_the_client_does_not_break_up_a_head_of_the_server(servers):
+    """Between a HEADERS frame and its CONTINUATION no other frame may stand (RFC 9113, 6.10), and
+    so none of those that tell mod_proxy_http2 of a message."""
+    begun, requests = threading.Event(), []
+
+    def script(exchange, type, stream_id):
+        if type == HEADERS:
+            exchange.send(frame_bytes(HEADERS, 0, stream_id, b"\x88"))      # :status 200, and more
+            requests.append(stream_id)
+            begun.set()
+        elif type == DATA:
+            exchange.send(frame_bytes(CONTINUATION, 4, stream_id, b"\0\6x-late\3yes")
+                          + frame_bytes(DATA, 1, stream_id, b"the body"))
+
+    back = ScriptedHttp2(script)
+    httpd = servers.get("split", "event", SITE + VHOST % (
+        "clear", "", "h2c://127.0.0.1:%d/" % back.port), modules=["proxy_http2"])
+    client = open_client(httpd, "clear")
+    stream = client.request("POST", "/", end=False)
+    assert begun.wait(10)
+    time.sleep(0.1)             # so that mod_proxy_http2 waits
+    client.send_data(stream, b"message")
+    client.wait_bytes(stream, len("the body"))
+    assert stream.status == 200 and stream.headers["x-late"] == "yes"
+    assert stream.text == "the body"
+    assert len(requests) == 1           # else mod_proxy_http2 has asked again after an error
+    back.close()
 
 
 def test_a_server_may_answer_all_before_the_client_has_sent_all(calls):

@@ -177,6 +177,27 @@ class ScriptedFastCgi(ScriptedVariables):
             variables += content if kind == 4 else b""
 
 
+class ScriptedHttp2(Scripted):
+    """`script` is called with the Exchange and each frame that comes: its type and its stream."""
+
+    def __init__(self, script):
+        self.script = script
+        super().__init__()
+
+    def _serve(self, sock):
+        exchange = Exchange(sock, b"")
+        with sock:
+            try:
+                exchange.read_exactly(24)           # the preface
+                exchange.send(bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+                while True:
+                    head = exchange.read_exactly(9)
+                    exchange.read_exactly(int.from_bytes(head[:3], "big"))
+                    self.script(exchange, head[3], int.from_bytes(head[5:], "big"))
+            except (OSError, AssertionError):
+                return
+
+
 def record(data, kind=6):
     """An FCGI_STDOUT record of request 1; kind 3: FCGI_END_REQUEST."""
     return struct.pack("!BBHHBB", 1, kind, 1, len(data), 0, 0) + data

@@ -71,12 +71,34 @@ static void what_does_not_begin_with_settings_is_something_else(void **state)
     assert_other("\0\0\0\4\0\0\0\0\1", 9); /* of a stream */
 }
 
+static int is_between_after(const char *header)
+{
+    memset(&framing, 0, sizeof(framing));
+    h2_framing_follow(&framing, FIRST, FIRST_END);
+    h2_framing_follow(&framing, header, H2_FRAME_HEADER_BYTES);
+    return h2_framing_is_between(&framing);
+}
+
+static void within_a_field_block_no_other_frame_may_stand(void **state)
+{
+    (void)state;
+    assert_false(is_between_after("\0\0\0\1\1\0\0\0\3")); /* HEADERS, END_STREAM only */
+    assert_false(is_between_after("\0\0\0\5\0\0\0\0\3")); /* PUSH_PROMISE */
+    h2_framing_follow(&framing, "\0\0\0\11\0\0\0\0\3", H2_FRAME_HEADER_BYTES);
+    assert_false(h2_framing_is_between(&framing));
+    h2_framing_follow(&framing, "\0\0\0\11\4\0\0\0\3", H2_FRAME_HEADER_BYTES);
+    assert_true(h2_framing_is_between(&framing));
+    assert_true(is_between_after("\0\0\0\1\4\0\0\0\3")); /* END_HEADERS */
+    assert_true(is_between_after("\0\0\0\0\1\0\0\0\3")); /* DATA */
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_edges_are_found_for_bytes_in_pieces_of_any_size),
+        TEST(within_a_field_block_no_other_frame_may_stand),
         TEST(what_does_not_begin_with_settings_is_something_else),
     };
 

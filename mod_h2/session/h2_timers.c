@@ -118,10 +118,30 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
     }
 }
 
+/* What the loop is to wait for. A broken socket has nothing more to say, and says so for ever while
+ * requests of its session still run. */
+static apr_int16_t wanted_events(const h2_session *session)
+{
+    apr_int16_t events = 0;
+
+    if (session->io.is_broken) {
+        return 0;
+    }
+    if (!session->is_eof && (session->is_shut || !session->is_read_paused)) {
+        events |= APR_POLLIN;
+    }
+    if (h2_io_is_blocked(&session->io)) {
+        events |= APR_POLLOUT;
+    }
+    if (session->is_eof && !session->is_shut) {
+        events |= APR_POLLERR; /* the client is gone, and not only has ended its side */
+    }
+    return events;
+}
+
 void h2_session_arm(h2_session *session)
 {
     int was_paused = session->is_read_paused;
-    apr_int16_t reqevents = 0;
 
     h2_loop_assert_held(session->loop);
     session->is_read_paused = h2_session_has_too_much(session);
@@ -129,16 +149,7 @@ void h2_session_arm(h2_session *session)
         session->task.revents |= APR_POLLIN; /* the filters may have kept some */
         h2_loop_ready(session->loop, &session->task);
     }
-    if (session->is_shut ? !session->is_eof : (!session->is_eof && !session->is_read_paused)) {
-        reqevents |= APR_POLLIN;
-    }
-    if (h2_io_is_blocked(&session->io)) {
-        reqevents |= APR_POLLOUT;
-    }
-    if (session->is_eof && !session->is_shut) {
-        reqevents |= APR_POLLERR; /* the client is gone, and not only has ended its side */
-    }
-    if (h2_loop_watch(session->loop, &session->task, reqevents) != APR_SUCCESS) {
+    if (h2_loop_watch(session->loop, &session->task, wanted_events(session)) != APR_SUCCESS) {
         h2_session_abort(session, APR_EGENERAL);
     }
     h2_loop_deadline(session->loop, &session->task, deadline_of(session));

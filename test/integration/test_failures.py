@@ -2,9 +2,14 @@
 """Handlers that fail: a response is whole or it is reset; it is never half a success and never
 hangs."""
 
+import socket
+import struct
+import time
+
 import pytest
 
 from demosite import pattern
+import environment as env
 from environment import wait_until
 from h2client import INITIAL_WINDOW_SIZE, NO_ERROR
 
@@ -125,3 +130,25 @@ def test_a_handler_that_fails_on_a_cancelled_upload_ends(h2, counter):
     h2.send_reset(stream)
     wait_until(lambda: counter.running == 0, "the handler to end", timeout=2)
     assert counter.failed == 1
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_connection_that_breaks_while_a_request_runs_costs_nothing(httpd, connect, counter,
+                                                                     has_ended):
+    """Its socket is ready for ever, and nothing more can be done with it until the request ends."""
+    client = connect()
+    client.request("GET", "/h2test/gate?gate=%s&tag=%s" % (counter.gate(), counter))
+    client.ping()
+    env.wait_until(lambda: counter.running == 1, "the handler")
+    sock = client.wire.sock
+    if has_ended:
+        sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.1)         # so that the end is seen before the reset
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.wire.close()
+    time.sleep(0.1)
+    before = httpd.cpu_seconds()
+    time.sleep(1)
+    assert httpd.cpu_seconds() - before < 0.5
+    counter.open()
+    env.wait_until(lambda: counter.running == 0, "the end of the handler")

@@ -319,6 +319,14 @@ class Httpd:
             total += int(re.search(r"RssAnon:\s+(\d+)", status).group(1))
         return total
 
+    def cpu_seconds(self):
+        """What all children have used of the processor."""
+        total = 0
+        for pid in self.children():
+            fields = Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
     def descriptors(self):
         return sum(len(os.listdir("/proc/%d/fd" % pid)) for pid in self.children())
 

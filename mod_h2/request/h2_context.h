@@ -76,6 +76,8 @@ struct h2_context {
     apr_bucket *end_of_request;     /* its destruction logs and ends the request */
     unsigned is_published : 1;      /* the final head is in the exchange */
     unsigned is_ended : 1;          /* EOS was seen */
+    unsigned is_nph : 1;            /* a script wrote the response's head */
+    unsigned char interim_count;    /* of heads that it wrote before that */
     unsigned has_no_response_body : 1; /* what its nph script writes behind the head is left out */
     unsigned is_failed : 1;         /* the response is broken: reset the stream */
     unsigned needs_http_1_1 : 1;    /* then: the client shall ask in HTTP/1.1 */

@@ -14,9 +14,6 @@
 #include "config/h2_config.h"
 #include "request/h2_interim.h"
 
-/* More than that is no hint any more; mod_proxy_http has such a limit as well. */
-#define H2_HINTS_MAX 32
-
 /* Of httpd 2.4.66 and later: a script's Content-Length is to be trusted. */
 #define TRUSTED_LENGTH "ap_trust_cgilike_cl"
 
@@ -47,6 +44,7 @@ typedef struct hint_filter {
     apr_size_t head_bytes;
     apr_size_t head_room;
     apr_size_t line_bytes; /* of its last line, without CR and LF */
+    apr_size_t empty_bytes; /* of empty lines before heads */
     unsigned is_reading : 1; /* that head; else httpd has read the first one */
     unsigned is_over : 1;  /* the response was another: what still comes is dropped */
 } hint_filter;
@@ -215,7 +213,7 @@ static apr_status_t append(hint_filter *filter, apr_pool_t *pool, const char *da
 
     *pused = bytes;
     *pis_complete = 0;
-    if (filter->head_bytes + bytes > H2_INTERIM_HEAD_BYTES_MAX) {
+    if (filter->empty_bytes + filter->head_bytes + bytes > H2_INTERIM_HEAD_BYTES_MAX) {
         return APR_ENOSPC;
     }
     if (filter->head_bytes + bytes > filter->head_room) {
@@ -237,7 +235,10 @@ static apr_status_t append(hint_filter *filter, apr_pool_t *pool, const char *da
 
         /* An empty line before the head is allowed, RFC 9112, 2.2. */
         *pis_complete = is_empty && filter->head_bytes > filter->line_bytes;
-        filter->head_bytes -= (is_empty && !*pis_complete) ? filter->head_bytes : 0;
+        if (is_empty && !*pis_complete) {
+            filter->empty_bytes += filter->head_bytes;
+            filter->head_bytes = 0;
+        }
         filter->line_bytes = 0;
     }
     return APR_SUCCESS;
@@ -408,9 +409,9 @@ static apr_status_t filter_hints(ap_filter_t *f, apr_bucket_brigade *bb)
         if (!status) {
             status = parse_head(filter, f);
         }
-        if (!status && is_interim(f->r->status) && filter->count == H2_HINTS_MAX) {
+        if (!status && is_interim(f->r->status) && filter->count == H2_INTERIM_HEADS_MAX) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, f->r, "more than %d interim responses",
-                          H2_HINTS_MAX);
+                          H2_INTERIM_HEADS_MAX);
             status = status_of_failure(f->r, APR_ENOSPC);
         }
         if (status) {

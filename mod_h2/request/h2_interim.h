@@ -22,6 +22,10 @@
 #define H2_INTERIM_HEAD_BYTES_MAX 65536 /* all lines */
 #define H2_INTERIM_FIELDS_MAX     100
 
+/* More of them from one script than that are no hints any more; mod_proxy_http has such a limit
+ * as well. */
+#define H2_INTERIM_HEADS_MAX 32
+
 typedef struct h2_interim h2_interim;
 
 /* Gives a reader that waits for a status line, in pool. Takes what it needs for

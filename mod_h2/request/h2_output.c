@@ -241,7 +241,23 @@ static apr_status_t make_chunks(h2_context *context, h2_chunks *chunks, int is_r
         }
     }
     context->staged_bytes = 0;
+    if (context->is_nph) { /* H2_LENGTH does not see it */
+        context->body_bytes += chunks->total_bytes;
+    }
     return APR_SUCCESS;
+}
+
+/* The body of an nph script is there. Is it as long as the script has said, RFC 9113, 8.1.1? */
+static void check_nph_length(h2_context *context)
+{
+    if (context->announced_bytes >= 0 && context->body_bytes != context->announced_bytes) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, context->c,
+                      H2_ID_FMT "an nph script's response of %" APR_OFF_T_FMT " bytes, but "
+                      "Content-Length %" APR_OFF_T_FMT ": the stream is reset",
+                      context->session->c->id, context->stream->id, context->body_bytes,
+                      context->announced_bytes);
+        context->is_failed = 1;
+    }
 }
 
 apr_status_t h2_output_publish(h2_context *context)
@@ -320,6 +336,9 @@ void h2_output_prepare_finish(h2_context *context, h2_chunks *chunks)
         make_trailers(context);
         if (make_chunks(context, chunks, 0) != APR_SUCCESS) {
             context->is_failed = 1;
+        }
+        if (context->is_nph) {
+            check_nph_length(context);
         }
     }
 }

@@ -283,6 +283,32 @@ static const char *renegotiation_wanted(const request_rec *r)
     return what;
 }
 
+/* A status that HTTP/2 cannot end a request with: 1xx, RFC 9113, 8.1, or no status at all. httpd
+ * takes any of a script for a final one. */
+static int is_no_final(const request_rec *r)
+{
+    if (r->status >= HTTP_OK && r->status <= 999) {
+        return 0;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%d is not the status of a final response",
+                  r->status);
+    return 1;
+}
+
+/* The status of the error to answer instead, 0: none. */
+static int error_instead(request_rec *r, const apr_bucket_brigade *bb)
+{
+    int error = error_in(bb);
+
+    if (!error && is_no_final(r)) {
+        r->status = HTTP_OK; /* else it would be an error before this one */
+        r->status_line = NULL;
+        r->bytes_sent = 0; /* of the body that is left out, by httpd's CONTENT_LENGTH */
+        error = (r->proxyreq != PROXYREQ_NONE) ? HTTP_BAD_GATEWAY : HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return error;
+}
+
 /* The final response names what is to be pushed with it; an error page's does not. */
 static void push_links(h2_context *context, request_rec *r)
 {
@@ -302,7 +328,7 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
     int error;
 
     if (!context->response && !context->is_failed) {
-        error = error_in(bb);
+        error = error_instead(r, bb);
         if (!error && context->tunnel && r->status < HTTP_MULTIPLE_CHOICES) {
             error = HTTP_NOT_IMPLEMENTED; /* its handler knows no WebSockets, but a 200 says so */
         }
@@ -368,10 +394,30 @@ static int is_nph(const h2_context *context)
     return r && r->output_filters->frec->ftype >= AP_FTYPE_CONNECTION;
 }
 
+/* How long the body of an nph script is to be; -1: anything. APR_EINVAL: it cannot be told. */
+static apr_status_t note_nph_length(h2_context *context, const request_rec *r,
+                                    const apr_table_t *fields)
+{
+    const char *length = apr_table_getm(r->pool, fields, "Content-Length");
+
+    context->announced_bytes = -1;
+    if (length && !ap_parse_strict_length(&context->announced_bytes, length)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      H2_ID_FMT "Content-Length of an nph script is no number: '%s'",
+                      context->session->c->id, context->stream->id, length);
+        return APR_EINVAL;
+    }
+    if (context->has_no_response_body) {
+        context->announced_bytes = -1;
+    }
+    return APR_SUCCESS;
+}
+
 /* The final head of an nph script: its fields, and those alone, are sent. */
 static apr_status_t take_nph_head(h2_context *context, int status, const apr_table_t *fields)
 {
     request_rec *r = context->r;
+    apr_status_t rv;
 
     while (r->next) {
         r = r->next;
@@ -384,8 +430,22 @@ static apr_status_t take_nph_head(h2_context *context, int status, const apr_tab
     }
     r->status = status;
     r->headers_out = apr_table_clone(r->pool, fields);
+    context->is_nph = 1;
     context->has_no_response_body = (r->header_only || AP_STATUS_IS_HEADER_ONLY(status));
-    return h2_output_head(context, r, status);
+    rv = note_nph_length(context, r, fields);
+    return (rv == APR_SUCCESS) ? h2_output_head(context, r, status) : rv;
+}
+
+/* An nph script's are counted, as another script's are. */
+static apr_status_t take_interim(h2_context *context, int status, apr_table_t *fields)
+{
+    if (is_nph(context) && ++context->interim_count > H2_INTERIM_HEADS_MAX) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, context->c,
+                      H2_ID_FMT "more than %d interim responses", context->session->c->id,
+                      context->stream->id, H2_INTERIM_HEADS_MAX);
+        return APR_ENOSPC;
+    }
+    return pass_interim(context, status, fields);
 }
 
 /* A head is there. */
@@ -406,7 +466,7 @@ static apr_status_t take_head(h2_context *context, h2_interim *head)
                       "the first is '%s'", context->session->c->id, context->stream->id, status,
                       dropped, name);
     }
-    return (status < HTTP_OK) ? pass_interim(context, status, h2_interim_fields(head))
+    return (status < HTTP_OK) ? take_interim(context, status, h2_interim_fields(head))
                               : take_nph_head(context, status, h2_interim_fields(head));
 }
 
@@ -459,6 +519,19 @@ static int is_before_empty_end(const h2_context *context, const apr_bucket_briga
            && next != APR_BRIGADE_SENTINEL(bb) && APR_BUCKET_IS_EOS(next);
 }
 
+/* The end of the response. Without a head, as of an nph script that has written none, it is one of
+ * nothing, and the client would wait for ever. */
+static void note_end(h2_context *context)
+{
+    context->is_ended = 1;
+    if (!context->response && !context->is_failed) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, context->c,
+                      H2_ID_FMT "the response ends before its head: the stream is reset",
+                      context->session->c->id, context->stream->id);
+        context->is_failed = 1;
+    }
+}
+
 /* One bucket of bb that is no data. Sets *pflush if it asks for what came before. */
 static void work_on_meta(h2_context *context, const apr_bucket_brigade *bb, apr_bucket *b,
                          int *pflush)
@@ -469,7 +542,7 @@ static void work_on_meta(h2_context *context, const apr_bucket_brigade *bb, apr_
         return;
     }
     if (APR_BUCKET_IS_EOS(b)) {
-        context->is_ended = 1;
+        note_end(context);
     }
     else if (APR_BUCKET_IS_FLUSH(b)) {
         *pflush = !is_before_empty_end(context, bb, b);

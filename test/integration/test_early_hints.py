@@ -32,6 +32,10 @@ KeepAliveTimeout 20
 H2Push off
 H2EarlyHints on
 ScriptAlias /script/ "{work}/cgi/"
+ScriptAlias /script-off/ "{work}/cgi/"
+<Location /script-off/>
+    H2EarlyHints off
+</Location>
 <Directory "{work}/cgi">
     Options +ExecCGI
 </Directory>
@@ -88,7 +92,8 @@ Alias /ssi/ "{work}/ssi/"
 </Directory>
 """ + VHOSTS
 
-NPH = {
+# Scripts in sh; those of a name that begins so write their heads themselves.
+SHELL = {
     "nph-good": r'''printf 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n'
 while [ ! -e "$gate" ]; do sleep 0.01; done
 printf '%s 201 x\r\nContent-Type: text/plain\r\nConnection: close\r\nX-Nph: yes\r\n\r\n' \
@@ -104,6 +109,35 @@ printf 'second\n'
     "nph-chunked": r'''printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'
 ''',
     "nph-garbage": r'''printf 'this is no head\r\n\r\n'
+''',
+    "nph-nothing": "true\n",
+    "nph-half": r'''printf 'HTTP/1.1 200 OK\r\nContent-Ty'
+''',
+    "nph-hints": r'''printf 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n'
+''',
+    "nph-endless": r'''for n in $(seq 40); do printf 'HTTP/1.1 103 x\r\nX-A: b\r\n\r\n'; done
+printf 'HTTP/1.1 200 OK\r\n\r\n'
+''',
+    "nph-short": r'''printf 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe body'
+''',
+    "nph-long": r'''printf 'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nthe body'
+''',
+    "nph-exact": r'''printf 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe body'
+''',
+    "nph-two": r'''printf 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Length: 7\r\n\r\nthe body'
+''',
+    "status-100": r'''printf 'Status: 100 x\r\n\r\nthe body'
+''',
+    "status-101": r'''printf 'Status: 101 x\r\n\r\nthe body'
+''',
+    "status-103": r'''printf 'Status: 103 x\r\n\r\nthe body'
+''',
+    "status-104": r'''printf 'Status: 104 x\r\n\r\nthe body'
+''',
+    "status-000": r'''printf 'Status: 000 x\r\n\r\nthe body'
+''',
+    "blank-lines": r'''printf 'Status: 103 x\r\n\r\n'
+yes ''
 ''',
 }
 
@@ -135,7 +169,7 @@ def work():
         path.chmod(0o755)
     shutil.copy(TEST_DIR / "lib" / "hint_app.py", folder)
     (folder / "hint_app.py").chmod(0o755)
-    for name, text in NPH.items():
+    for name, text in SHELL.items():
         path = folder / "cgi" / name
         path.write_text('#!/bin/sh\ngate="%s/gates/$QUERY_STRING"\n%s' % (folder, text))
         path.chmod(0o755)
@@ -507,6 +541,22 @@ def test_a_script_whose_client_has_gone_is_ended(clear, event, gate):
     assert clear.get("/text.txt").complete
 
 
+@pytest.mark.parametrize("folder", ["/script/", "/script-off/"])
+@pytest.mark.parametrize("name", ["status-%s" % n for n in ("100", "101", "103", "104", "000")])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_script_without_a_final_status_is_an_error(clear, folder, name, method):
+    """httpd takes any status for a final one; HTTP/2 has no end of a response of 1xx."""
+    r = clear.fetch(method, folder + name)
+    assert r.complete and r.status == 500 and BODY not in r.text
+    if method == "GET" and "content-length" in r.headers:
+        assert int(r.headers["content-length"]) == len(r.body)
+
+
+def test_a_script_that_writes_empty_lines_for_ever_is_ended(clear):
+    r = clear.get("/script/blank-lines")
+    assert r.complete and r.status == 500
+
+
 # -- nph scripts ------------------------------------------------------------------------------------
 
 
@@ -536,10 +586,31 @@ def test_a_body_where_none_is_allowed_is_left_out(clear, method, name, status):
 
 @pytest.mark.parametrize("name, message", [
     ("nph-chunked", "an nph script must not encode its body for HTTP/1.1"),
-    ("nph-garbage", "output before the head is no interim response")])
+    ("nph-garbage", "output before the head is no interim response"),
+    ("nph-nothing", "the response ends before its head"),
+    ("nph-half", "the response ends before its head"),
+    ("nph-hints", "the response ends before its head"),
+    ("nph-endless", "more than 32 interim responses"),
+    ("nph-two", "Content-Length of an nph script is no number: '8,7'")])
 def test_an_nph_script_that_cannot_be_understood_is_reset_and_logged(clear, event, name, message):
     event.new_errors()
     stream = clear.request("GET", "/script/" + name)
     clear.wait_reset(stream)
     assert stream.status is None
     env.wait_until(lambda: message in event.new_errors(), message)
+
+
+@pytest.mark.parametrize("name", ["nph-short", "nph-long"])
+def test_an_nph_scripts_body_that_is_not_as_long_as_it_said_is_reset(clear, event, name):
+    event.new_errors()
+    stream = clear.request("GET", "/script/" + name)
+    clear.wait_reset(stream)
+    assert stream.status == 200 and not stream.ended
+    env.wait_until(lambda: "an nph script's response of 8 bytes" in event.new_errors(), "a line")
+
+
+@pytest.mark.parametrize("method, body", [("GET", BODY), ("HEAD", "")])
+def test_an_nph_script_may_say_how_long_its_body_is(clear, method, body):
+    r = clear.fetch(method, "/script/nph-exact")
+    assert r.complete and r.status == 200 and r.headers["content-length"] == "8"
+    assert r.text == body

@@ -151,7 +151,7 @@ static void set_fields(h2_context *context, request_rec *r, const h2_head *head)
     }
     mark_body(context, r);
     if (context->tunnel) {
-        h2_tunnel_set_fields(context, r->headers_in);
+        h2_tunnel_drop_fields(r->headers_in);
     }
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "message/h2_websocket.h"
-#include "request/h2_tunnel.h"
 
 static void write_field(apr_bucket_brigade *bb, const char *name, const char *value)
 {
@@ -29,30 +28,6 @@ static void write_cookie(apr_bucket_brigade *bb, const h2_head *head)
     }
 }
 
-/* What an extended CONNECT has not, but its GET needs. */
-static void write_tunnel_fields(h2_context *context, apr_bucket_brigade *bb)
-{
-    apr_table_t *fields = apr_table_make(context->pool, 4);
-    const apr_array_header_t *list = apr_table_elts(fields);
-    const char *key = h2_head_get(context->exchange->head, "sec-websocket-key");
-    int i;
-
-    if (key) {
-        apr_table_setn(fields, "Sec-WebSocket-Key", key);
-    }
-    h2_tunnel_set_fields(context, fields);
-    for (i = 0; i < list->nelts; ++i) {
-        const apr_table_entry_t *entry = &APR_ARRAY_IDX(list, i, apr_table_entry_t);
-
-        write_field(bb, entry->key, entry->val);
-    }
-}
-
-static int is_of_tunnel(const char *name)
-{
-    return h2_websocket_drops(name) || !strcmp(name, "sec-websocket-key");
-}
-
 void h2_serial_write(h2_context *context, const char *target)
 {
     const h2_head *head = context->exchange->head;
@@ -69,14 +44,11 @@ void h2_serial_write(h2_context *context, const char *target)
         h2_field field = h2_head_field(head, i);
 
         if (strcmp(field.name, "cookie") && (!has_host || strcmp(field.name, "host"))
-            && !(context->tunnel && is_of_tunnel(field.name))) {
+            && !(context->tunnel && h2_websocket_drops(field.name))) {
             write_field(bb, field.name, field.value);
         }
     }
     write_cookie(bb, head);
-    if (context->tunnel) {
-        write_tunnel_fields(context, bb);
-    }
     apr_brigade_puts(bb, NULL, NULL, CRLF);
     context->body = bb;
 }

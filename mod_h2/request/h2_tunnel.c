@@ -59,10 +59,14 @@ void h2_tunnel_create(h2_context *context)
     }
 }
 
-void h2_tunnel_set_fields(h2_context *context, apr_table_t *fields)
+void h2_tunnel_drop_fields(apr_table_t *fields)
 {
     apr_table_unset(fields, "Content-Length");
     apr_table_unset(fields, "Expect");
+}
+
+static void add_fields(h2_context *context, apr_table_t *fields)
+{
     apr_table_setn(fields, "Upgrade", H2_WEBSOCKET_PROTOCOL);
     apr_table_setn(fields, "Connection", "Upgrade");
     if (!apr_table_get(fields, "Sec-WebSocket-Key")) {
@@ -71,7 +75,8 @@ void h2_tunnel_set_fields(h2_context *context, apr_table_t *fields)
     }
 }
 
-int h2_tunnel_check(h2_context *context, const request_rec *r)
+/* 0, or the status to answer. */
+static int find_objection(const h2_context *context, const request_rec *r)
 {
     const char *protocol = h2_head_protocol(context->exchange->head);
     const h2_session *session = context->session;
@@ -94,6 +99,17 @@ int h2_tunnel_check(h2_context *context, const request_rec *r)
                       session->c->id, context->stream->id);
     }
     return context->tunnel->socket ? 0 : HTTP_SERVICE_UNAVAILABLE;
+}
+
+int h2_tunnel_check(h2_context *context, request_rec *r)
+{
+    int status = find_objection(context, r);
+
+    if (!status) {
+        context->tunnel->is_allowed = 1;
+        add_fields(context, r->headers_in);
+    }
+    return status;
 }
 
 /* As long as over HTTP/1.1, where Timeout counts for the client's socket; H2StreamTimeout can
@@ -140,6 +156,9 @@ apr_status_t h2_tunnel_open(h2_context *context, const apr_table_t *fields)
     const char *accept = apr_table_get(kept, "Sec-WebSocket-Accept"), *bad_name = NULL;
     apr_status_t rv;
 
+    if (!tunnel->is_allowed) {
+        return h2_tunnel_refuse(context, "an error page is none");
+    }
     if (tunnel->key && !h2_websocket_is_accept_of(context->pool, accept, tunnel->key)) {
         return h2_tunnel_refuse(context, "the back end has not answered our Sec-WebSocket-Key");
     }

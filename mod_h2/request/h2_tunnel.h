@@ -23,6 +23,7 @@ struct h2_tunnel {
     int far_end;                /* descriptor of the other one, into which we write */
     const char *key;            /* Sec-WebSocket-Key, where we have made it; else NULL */
     unsigned is_one_way : 1;    /* the client has ended its side with the request's head */
+    unsigned is_allowed : 1;    /* h2_tunnel_check() had no objection */
     unsigned is_open : 1;       /* 101 was there: what comes and goes are its bytes */
     unsigned is_refused : 1;    /* the 101 was none */
     unsigned may_be_shut : 1;   /* mod_proxy has seen to what is pending: see far_end */
@@ -31,11 +32,13 @@ struct h2_tunnel {
 /* Gives context its tunnel. The first thing, where the stream is to be one. */
 void h2_tunnel_create(h2_context *context);
 
-/* Adds the fields that an extended CONNECT does not have, and takes away what it must not. */
-void h2_tunnel_set_fields(h2_context *context, apr_table_t *fields);
+/* Takes away the fields that the request of a tunnel must not have. */
+void h2_tunnel_drop_fields(apr_table_t *fields);
 
-/* The new request of a tunnel is known to httpd: 0, or the status to answer. */
-int h2_tunnel_check(h2_context *context, const request_rec *r);
+/* The new request of a tunnel is known to httpd: 0, and it has the fields that an extended CONNECT
+ * has not but its GET needs; or the status to answer. Then it has none of them: where the error page
+ * comes from, nobody is asked for a WebSocket. */
+int h2_tunnel_check(h2_context *context, request_rec *r);
 
 /* A handler has answered 101 with these fields (borrowed): from now on it is open. Where it
  * has no right to, the client gets 502. */

@@ -715,6 +715,65 @@ def test_an_error_page_of_a_place_without_websockets_is_no_success(start, mpm, t
     assert stream.status == 501 and b"501" in stream.body
 
 
+ERROR_PAGES = SITE + PROXY + """
+Timeout 20
+H2MaxWorkers %d
+H2WebSockets on
+LimitRequestFields 20
+ScriptAlias /pages/ "{pages}/"
+ErrorDocument 400 /ws/echo
+ErrorDocument 431 /ws/echo
+ErrorDocument 501 /pages/nph-switch
+ErrorDocument 503 /ws/echo
+<Directory "{pages}">
+    Require all granted
+</Directory>
+""" % MAX_WORKERS + VHOSTS + """
+<VirtualHost *:{port_clear}>
+    ServerName serial.test
+    Protocols h2c http/1.1
+    H2SerializeHeaders on
+</VirtualHost>
+"""
+SWITCH = """#!/bin/sh
+printf 'HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\nbytes'
+"""
+
+
+@pytest.fixture
+def pages(start, mpm):
+    """A server whose error pages come from places of WebSockets."""
+    folder = env.scratch_dir() / "pages"
+    folder.mkdir(exist_ok=True)
+    script = folder / "nph-switch"
+    script.write_text(SWITCH)
+    script.chmod(0o755)
+    return start("pages", mpm, ERROR_PAGES.replace("{pages}", str(folder)), threads=48)
+
+
+def test_the_error_page_of_a_refused_handshake_opens_no_socket(pages, transport):
+    client = open_client(pages, transport)
+    many = [VERSION] + [("x-%d" % i, "y") for i in range(30)]
+    refused = [client.extended_connect("/ws/echo", [VERSION], end=True),
+               client.extended_connect("/ws/echo", many)]
+    client.wait(*refused)
+    # What the back end has to say to a GET for it, or httpd to that.
+    assert all(s.status >= 400 and s.complete for s in refused), refused
+    sockets = [WebSocket(client, "/ws/echo") for _ in range(OF_CONNECTION)]
+    refused = client.wait(client.extended_connect("/ws/echo", [VERSION]))
+    assert refused.status >= 400 and refused.complete
+    assert all(ws.ask("still there") == "still there" for ws in sockets)
+
+
+@pytest.mark.parametrize("name", ["a.test", "serial.test"])
+def test_a_script_that_answers_101_to_a_refused_handshake_opens_no_socket(pages, name):
+    client = open_client(pages, "clear", sni=name)
+    headers = [VERSION, ("sec-websocket-key", KEY)]
+    stream = client.wait(client.extended_connect("/ws/echo", headers, protocol="connect-udp"))
+    assert stream.status == 502 and stream.complete and not stream.received
+    assert "an error page is none" in pages.errors()
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_plain_request_for_a_websockets_place_is_answered_by_the_back_end(h2, method):
     stream = h2.fetch(method, "/ws/echo")

@@ -164,13 +164,17 @@ apr_status_t h2_filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_
     if (mode == AP_MODE_INIT) {
         return APR_SUCCESS;
     }
+    rv = APR_SUCCESS;
     if (context->tunnel) {
         if (context->tunnel->is_refused) {
             return APR_ECONNABORTED;
         }
         h2_tunnel_look_at_end(context);
+        rv = h2_tunnel_may_read(context);
     }
-    rv = fill_body(context, block);
+    if (rv == APR_SUCCESS) {
+        rv = fill_body(context, block);
+    }
     if (rv != APR_SUCCESS) {
         f->c->aborted = APR_STATUS_IS_ECONNABORTED(rv);
         return rv;

@@ -563,6 +563,9 @@ static apr_status_t work_on_data(h2_context *context, apr_bucket *b)
     }
     if (!context->response && !context->is_failed) {
         rv = read_interim(context, b);
+        if (context->tunnel && context->response) {
+            h2_tunnel_note_answer(context);
+        }
     }
     apr_bucket_delete(b);
     return rv;

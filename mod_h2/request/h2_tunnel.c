@@ -174,6 +174,38 @@ apr_status_t h2_tunnel_open(h2_context *context, const apr_table_t *fields)
     return h2_output_publish(context);
 }
 
+void h2_tunnel_note_answer(h2_context *context)
+{
+    h2_loop *loop = context->session->loop;
+
+    h2_loop_lock(loop);
+    h2_exchange_wake(context->exchange);
+    h2_loop_unlock(loop);
+}
+
+apr_status_t h2_tunnel_may_read(h2_context *context)
+{
+    h2_exchange *exchange = context->exchange;
+    h2_loop *loop = context->session->loop;
+    apr_status_t rv = APR_EAGAIN;
+
+    if (context->tunnel->is_open || (context->body && !APR_BRIGADE_EMPTY(context->body))) {
+        return APR_SUCCESS; /* the latter is the head, which httpd reads itself */
+    }
+    h2_loop_lock(loop);
+    if (exchange->is_aborted) {
+        rv = APR_ECONNABORTED;
+    }
+    else if (exchange->in_is_ended && (context->response || h2_chunks_is_empty(&exchange->in))) {
+        rv = APR_EOF;
+    }
+    else {
+        h2_exchange_settle(exchange);
+    }
+    h2_loop_unlock(loop);
+    return rv;
+}
+
 apr_status_t h2_tunnel_flush(h2_context *context)
 {
     h2_exchange *exchange = context->exchange;

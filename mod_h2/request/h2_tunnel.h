@@ -51,6 +51,15 @@ apr_status_t h2_tunnel_refuse(h2_context *context, const char *why);
  * the client's side down. APR_ECONNABORTED: the stream is gone. */
 apr_status_t h2_tunnel_flush(h2_context *context);
 
+/* A handler has written the final head, 101 or another: one that polls sees what has waited for it. */
+void h2_tunnel_note_answer(h2_context *context);
+
+/* Before a read: may it have the client's bytes? Only a tunnel that is open carries them; to a back
+ * end that has answered otherwise, or not yet, they would be the next request. APR_EAGAIN: they
+ * wait; APR_EOF: the client has ended its side and there will be no tunnel, or it had none to send;
+ * APR_ECONNABORTED: the stream is gone. */
+apr_status_t h2_tunnel_may_read(h2_context *context);
+
 /* Before a read: ends the response, if mod_proxy has shut the client's side down. */
 void h2_tunnel_look_at_end(h2_context *context);
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import select
 import socket
 import struct
 import threading
@@ -291,19 +292,21 @@ def test_bytes_behind_the_answer_are_the_sockets_first(h2, raw):
     assert WebSocket(h2, "/raw/").receive() == "hello"
 
 
-def test_what_the_client_sends_before_the_answer_reaches_the_back_end(h2, raw):
-    gate = []
+@pytest.mark.parametrize("place", ["/raw/", "/raw-own/"])
+def test_what_the_client_sends_before_the_answer_reaches_the_back_end_behind_it(h2, raw, place):
+    gate, early = [], []
 
     def serve(sock, fields, path):
         wait_until(lambda: gate, "the client to have sent")
+        early.extend(select.select([sock], [], [], 0.02)[0])
         switch(sock, fields)
         sock.sendall(b"\x82\x04" + sock.recv(4, socket.MSG_WAITALL))
     raw.serve = serve
-    ws = WebSocket(h2, "/raw/", is_open=False)
+    ws = WebSocket(h2, place, is_open=False)
     h2.send_data(ws.stream, b"soon")
     h2.ping()
     gate.append(1)
-    assert ws.receive() == b"soon" and ws.stream.status == 200
+    assert ws.receive() == b"soon" and ws.stream.status == 200 and not early
 
 
 def test_the_log_has_a_get_and_the_back_ends_101(httpd, h2):
@@ -706,6 +709,48 @@ def test_what_the_own_tunnel_of_mod_proxy_wstunnel_passes_unread_is_a_bad_gatewa
     raw.serve = lambda sock, fields, path: sock.sendall(answer)
     stream = h2.extended_connect("/raw-own/", [VERSION])
     assert h2.wait(stream).status == 502 and stream.complete and not stream.received
+
+
+def test_a_back_end_that_stays_after_an_answer_that_is_no_101_holds_nothing(h2, raw):
+    left = []
+
+    def serve(sock, fields, path):
+        h2_has_asked.wait(10)       # mod_proxy has seen that the client has nothing to say
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
+        left.append(sock.recv(1))
+    raw.serve = serve
+    h2_has_asked = threading.Event()
+    stream = h2.extended_connect("/raw-own/", [VERSION])
+    h2.ping()
+    h2_has_asked.set()
+    assert h2.wait(stream, timeout=5).status == 502 and stream.complete
+    wait_until(lambda: left == [b""], "the back end's connection to be closed")
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+def test_a_back_end_that_refuses_gets_none_of_the_clients_bytes(h2, raw):
+    """Neither those before its answer nor those behind it, on a connection that it keeps."""
+    got = []
+
+    def serve(sock, fields, path):
+        wait_until(lambda: sent, "the client to have sent")
+        sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        while data := sock.recv(1000):
+            got.append(data)
+        got.append(b"")
+    raw.serve = serve
+    sent = []
+    stream = h2.extended_connect("/raw-own/", [VERSION])
+    h2.send_data(stream, SMUGGLED)
+    h2.ping()
+    sent.append(1)
+    assert h2.wait_head(stream).status == 403
+    h2.send_data(stream, SMUGGLED, end=True)
+    assert h2.wait(stream).body == b"no"
+    wait_until(lambda: got and got[-1] == b"", "the back end's connection to be closed")
+    assert got == [b""]
 
 
 def test_an_error_page_of_a_place_without_websockets_is_no_success(start, mpm, transport):

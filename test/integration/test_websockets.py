@@ -936,6 +936,51 @@ def test_sockets_that_come_and_go_leave_no_descriptors(httpd, transport, backend
     wait_until(lambda: httpd.descriptors() <= before + 2, "descriptors to be closed")
 
 
+FAILING = ["/ws/refuse", "/own/refuse", "/none/echo", "/no/such/place", "/text.txt", "/files",
+           "/raw/bad", "/raw/nothing", "/raw-own/nothing", "/raw-own/bad"]
+
+
+def all_fit(client):
+    """Those that were reset may take a moment to end."""
+    streams = [client.extended_connect("/ws/echo", [VERSION]) for _ in range(OF_CONNECTION)]
+    for stream in streams:
+        client.wait_head(stream)
+        if not stream.done:
+            client.send_reset(stream)
+    client.ping()
+    return all(stream.status == 200 for stream in streams)
+
+
+def test_handshakes_that_fail_leave_nothing(httpd, transport, backend, raw):
+    """In each way, with bytes behind them, ended or reset at once or not."""
+    def serve(sock, fields, path):
+        if path == "/bad":
+            switch(sock, fields, "wrong")
+    raw.serve = serve
+    client = open_client(httpd, transport)
+    WebSocket(client, "/ws/echo").ask("first")
+    client.close()
+    wait_gone(backend)
+    before = httpd.descriptors()
+    for _ in range(2):
+        client = open_client(httpd, transport)
+        for how in ("end", "data", "data and end", "reset", "data and reset", "nothing"):
+            for path in FAILING:
+                protocol = "websocket" if path != "/files" else "connect-udp"
+                stream = client.extended_connect(path, [VERSION], protocol=protocol, end=how == "end")
+                if "data" in how:
+                    client.send_data(stream, b"some bytes", end="end" in how)
+                if "reset" in how:
+                    client.send_reset(stream)
+                else:
+                    client.wait(stream)
+                    assert stream.status >= 300, stream
+        wait_until(lambda: all_fit(client), "room for all")
+        client.close()
+    wait_gone(backend)
+    wait_until(lambda: httpd.descriptors() <= before + 2, "descriptors to be closed")
+
+
 # -- the server's end -------------------------------------------------------------------------------
 
 

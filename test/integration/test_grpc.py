@@ -355,7 +355,7 @@ def test_the_server_sees_at_once_that_a_client_cancels(calls, control, kind):
         call = start(calls, kind, name)
         if kind in ("unary", "from_stream"):
             control("received", name.encode() + b" 1")
-        time.sleep(0.15)
+        time.sleep(0.15)        # so long that mod_proxy_http2 looks as seldom as it ever does
         cancelled = time.monotonic()
         call.cancel()
         how, when = ended(control, name)
@@ -407,7 +407,7 @@ def test_a_client_that_has_ended_its_side_gets_its_answer(httpd, transport, cont
         "content-type": "application/grpc", "te": "trailers", "call": name}, body=bytes(5))
     control("received", name.encode() + b" 1")
     client.wire.sock.shutdown(socket.SHUT_WR)
-    time.sleep(0.2)
+    time.sleep(0.2)             # in which the call must not end: nothing is to be seen
     control("release", name.encode())
     assert client.wait(stream).body[5:] == b"released" and stream.complete
     assert dict(stream.trailers)["grpc-status"] == "0"
@@ -557,7 +557,7 @@ def test_a_call_may_be_idle_longer_than_timeout(connection, control):
     chat = calls.both("chat", iter(messages))
     next(chat)
     waiting = start(calls, "unary", name)
-    time.sleep(2.2)
+    time.sleep(2.2)             # longer than its timeout, which is what is tried
     messages.put(b"two")
     assert next(chat) == b"two"
     messages.end()

@@ -628,7 +628,7 @@ def test_a_socket_with_an_occasional_message_lives_on(start):
     server = start("impatient", "event", IMPATIENT)
     ws = WebSocket(open_client(server), "/ws/echo")
     for _ in range(4):
-        time.sleep(0.5)
+        time.sleep(0.5)         # nothing passes meanwhile: how long it may be idle is what is tried
         assert ws.ask("there?") == "there?"
 
 

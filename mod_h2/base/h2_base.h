@@ -52,6 +52,13 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_MAX_CONTINUATIONS 0
 #endif
 
+/* Ends by itself connections whose clients reset streams too fast, unless told. */
+#ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
+#define H2_HAS_RESET_RATE_LIMIT 1
+#else
+#define H2_HAS_RESET_RATE_LIMIT 0
+#endif
+
 /* The hook that tells of connections to back ends, which older httpds have not. */
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
 #define H2_HAS_OUTGOING_HOOK 1

@@ -13,7 +13,13 @@
 #define H2_DEFAULT_PUSH_DIARY_SIZE     256
 #define H2_DEFAULT_MAX_STREAM_ERRORS   8
 
-#define field_bit(field) (1u << (field))
+/* Ours: what no client that means well comes near to, see SECURITY.md. */
+#define H2_DEFAULT_RESETS               20
+#define H2_DEFAULT_CLIENT_ERRORS        10
+#define H2_DEFAULT_CONTROL_FRAMES       100
+#define H2_DEFAULT_CONTROL_FRAMES_BURST 1000
+#define H2_DEFAULT_MAX_HEADER_TIME      apr_time_from_sec(10)
+#define H2_DEFAULT_MIN_RATE             100
 
 void *h2_config_create_server(apr_pool_t *pool, server_rec *s)
 {
@@ -35,6 +41,15 @@ void *h2_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->stream_timeout = H2_CONFIG_UNSET;
     conf->push_diary_size = H2_DEFAULT_PUSH_DIARY_SIZE;
     conf->max_stream_errors = H2_DEFAULT_MAX_STREAM_ERRORS;
+    conf->resets.rate = H2_DEFAULT_RESETS;
+    conf->resets.burst = H2_CONFIG_UNSET;
+    conf->client_errors.rate = H2_DEFAULT_CLIENT_ERRORS;
+    conf->client_errors.burst = H2_CONFIG_UNSET;
+    conf->control_frames.rate = H2_DEFAULT_CONTROL_FRAMES;
+    conf->control_frames.burst = H2_DEFAULT_CONTROL_FRAMES_BURST;
+    conf->max_header_time = H2_DEFAULT_MAX_HEADER_TIME;
+    conf->min_request_rate = H2_DEFAULT_MIN_RATE;
+    conf->min_response_rate = H2_DEFAULT_MIN_RATE;
     return conf;
 }
 
@@ -66,6 +81,17 @@ static const struct {
     [H2_CONFIG_MAX_STREAM_ERRORS] = FIELD(max_stream_errors),
     [H2_CONFIG_SERIALIZE_HEADERS] = FIELD(serialize_headers),
     [H2_CONFIG_WEBSOCKETS] = FIELD(websockets),
+    [H2_CONFIG_RESETS] = FIELD(resets.rate),
+    [H2_CONFIG_RESETS_BURST] = FIELD(resets.burst),
+    [H2_CONFIG_CLIENT_ERRORS] = FIELD(client_errors.rate),
+    [H2_CONFIG_CLIENT_ERRORS_BURST] = FIELD(client_errors.burst),
+    [H2_CONFIG_CONTROL_FRAMES] = FIELD(control_frames.rate),
+    [H2_CONFIG_CONTROL_FRAMES_BURST] = FIELD(control_frames.burst),
+    [H2_CONFIG_MAX_HEADER_TIME] = FIELD(max_header_time),
+    [H2_CONFIG_MIN_REQUEST_RATE] = FIELD(min_request_rate),
+    [H2_CONFIG_MIN_RESPONSE_RATE] = FIELD(min_response_rate),
+    [H2_CONFIG_MAX_CONNECTION_REQUESTS] = FIELD(max_connection_requests),
+    [H2_CONFIG_MAX_CONNECTION_TIME] = FIELD(max_connection_time),
 #undef FIELD
 };
 
@@ -86,14 +112,14 @@ static void store(h2_server_conf *conf, h2_config_field field, apr_int64_t value
 
 void h2_config_set(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
 {
-    conf->set_fields |= field_bit(field);
-    conf->own_fields |= field_bit(field);
+    conf->set_fields |= H2_CONFIG_BIT(field);
+    conf->own_fields |= H2_CONFIG_BIT(field);
     store(conf, field, value);
 }
 
 int h2_config_is_set(const h2_server_conf *conf, h2_config_field field)
 {
-    return (conf->set_fields & field_bit(field)) != 0;
+    return (conf->set_fields & H2_CONFIG_BIT(field)) != 0;
 }
 
 apr_int64_t h2_config_get(const h2_server_conf *conf, h2_config_field field)
@@ -112,8 +138,8 @@ apr_int64_t h2_config_get(const h2_server_conf *conf, h2_config_field field)
 
 static void apply(h2_server_conf *conf, h2_config_field field, apr_int64_t value)
 {
-    if (!(conf->set_fields & field_bit(field))) {
-        conf->profile_fields |= field_bit(field);
+    if (!(conf->set_fields & H2_CONFIG_BIT(field))) {
+        conf->profile_fields |= H2_CONFIG_BIT(field);
         store(conf, field, value);
     }
 }
@@ -148,7 +174,7 @@ void *h2_config_merge_server(apr_pool_t *pool, void *base, void *child)
     int i;
 
     for (i = 0; i < H2_CONFIG_FIELDS_COUNT; ++i) {
-        if (inner->set_fields & field_bit(i)) {
+        if (inner->set_fields & H2_CONFIG_BIT(i)) {
             copy_field(merged, inner, (h2_config_field)i);
         }
     }
@@ -215,13 +241,13 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
 
 int h2_config_correct_workers(h2_server_conf *conf)
 {
-    const unsigned both = field_bit(H2_CONFIG_MIN_WORKERS) | field_bit(H2_CONFIG_MAX_WORKERS);
+    const h2_config_fields both = H2_CONFIG_BIT(H2_CONFIG_MIN_WORKERS) | H2_CONFIG_BIT(H2_CONFIG_MAX_WORKERS);
 
     if (((conf->set_fields | conf->profile_fields) & both) != both
         || conf->min_workers <= conf->max_workers) {
         return 0;
     }
-    if (conf->profile_fields & field_bit(H2_CONFIG_MIN_WORKERS)) {
+    if (conf->profile_fields & H2_CONFIG_BIT(H2_CONFIG_MIN_WORKERS)) {
         conf->min_workers = conf->max_workers;
         return 0;
     }

@@ -20,7 +20,7 @@
 /* In a field whose default depends on the connection or on the vhost. */
 #define H2_CONFIG_UNSET (-1)
 
-/* The directives with a value in h2_server_conf; each is a bit of set_fields. */
+/* The values in h2_server_conf that directives set. */
 typedef enum {
     H2_CONFIG_DIRECT,
     H2_CONFIG_UPGRADE,
@@ -43,10 +43,31 @@ typedef enum {
     H2_CONFIG_MAX_HEADER_BLOCK,
     H2_CONFIG_MAX_STREAM_ERRORS,
     H2_CONFIG_SERIALIZE_HEADERS,
-    H2_CONFIG_WEBSOCKETS
+    H2_CONFIG_WEBSOCKETS,
+    H2_CONFIG_RESETS,
+    H2_CONFIG_RESETS_BURST,
+    H2_CONFIG_CLIENT_ERRORS,
+    H2_CONFIG_CLIENT_ERRORS_BURST,
+    H2_CONFIG_CONTROL_FRAMES,
+    H2_CONFIG_CONTROL_FRAMES_BURST,
+    H2_CONFIG_MAX_HEADER_TIME,
+    H2_CONFIG_MIN_REQUEST_RATE,
+    H2_CONFIG_MIN_RESPONSE_RATE,
+    H2_CONFIG_MAX_CONNECTION_REQUESTS,
+    H2_CONFIG_MAX_CONNECTION_TIME
 } h2_config_field;
 
-#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_WEBSOCKETS + 1)
+#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_MAX_CONNECTION_TIME + 1)
+
+/* A set of them. */
+typedef apr_uint64_t h2_config_fields;
+#define H2_CONFIG_BIT(field) ((h2_config_fields)1 << (field))
+
+/* How often a client may do something. */
+typedef struct h2_flood_limit {
+    int rate;  /* in a second, in the long run; 0: any number */
+    int burst; /* at once; unset: it depends on max_session_streams, or on the kind */
+} h2_flood_limit;
 
 typedef struct h2_server_conf {
     int max_session_streams;           /* active streams of a session, 1 to 2^31-1 */
@@ -72,13 +93,21 @@ typedef struct h2_server_conf {
     int max_stream_errors;             /* of a client that are tolerated; 0: all */
     int serialize_headers;             /* boolean: requests are read by httpd as HTTP/1.1 */
     int websockets;                    /* boolean: extended CONNECT is announced, RFC 8441 */
+    h2_flood_limit resets;             /* of streams, by the client */
+    h2_flood_limit client_errors;      /* for which streams are reset by us */
+    h2_flood_limit control_frames;     /* of each kind; no burst is unset here */
+    apr_interval_time_t max_header_time; /* usec for a frame or field block; 0: any */
+    int min_request_rate;              /* bytes per second of a body that is waited for; 0: any */
+    int min_response_rate;             /* bytes per second that the client takes; 0: any */
+    int max_connection_requests;       /* then a connection ends; 0: never */
+    apr_interval_time_t max_connection_time; /* usec, then it ends; 0: never */
     apr_array_header_t *push_rules;    /* of H2PushPriority, h2_push_rule; NULL: none */
 
     const h2_profile *profile;         /* of H2TuningProfile; NULL: none */
 
-    unsigned set_fields;     /* 1 << h2_config_field for each directive that was given */
-    unsigned profile_fields; /* the same for what h2_config_apply_profiles() has set */
-    unsigned own_fields;     /* of set_fields: given in this very server or vhost */
+    h2_config_fields set_fields;     /* for which a directive was given */
+    h2_config_fields profile_fields; /* which h2_config_apply_profiles() has set */
+    h2_config_fields own_fields;     /* of set_fields: given in this very server or vhost */
 } h2_server_conf;
 
 /* What a directory says; where it is H2_CONFIG_UNSET the vhost's value holds. */

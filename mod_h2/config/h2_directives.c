@@ -31,6 +31,7 @@
 #define ALLOWED_PATH    "the path of a resource such as /style.css"
 #define ALLOWED_DIARY   "0 or a power of 2 up to 32768"
 #define ALLOWED_IDLE    "a time of more than 0 in s, ms, mi or h, such as 600 or 10mi"
+#define ALLOWED_LIMIT   "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h"
 #define ALLOWED_TIMEOUT "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
 
 /* What a directive with a number as argument takes. */
@@ -63,6 +64,27 @@ static const number_rule max_data_frame_len = {H2_CONFIG_MAX_DATA_FRAME, 0, H2_F
 static const number_rule max_header_block_len = {H2_CONFIG_MAX_HEADER_BLOCK, 0, APR_INT32_MAX, 1,
                                                  0};
 static const number_rule max_stream_errors = {H2_CONFIG_MAX_STREAM_ERRORS, 0, APR_INT32_MAX, 1, 0};
+
+static const number_rule min_request_rate = {H2_CONFIG_MIN_REQUEST_RATE, 0, APR_INT32_MAX, 1, 0};
+static const number_rule min_response_rate = {H2_CONFIG_MIN_RESPONSE_RATE, 0, APR_INT32_MAX, 1, 0};
+static const number_rule max_connection_requests = {H2_CONFIG_MAX_CONNECTION_REQUESTS, 0,
+                                                    APR_INT32_MAX, 1, 0};
+
+/* What a directive sets that says how often a client may do something. */
+typedef struct flood_rule {
+    h2_config_field rate;
+    h2_config_field burst;
+} flood_rule;
+
+static const flood_rule max_resets = {H2_CONFIG_RESETS, H2_CONFIG_RESETS_BURST};
+static const flood_rule max_client_errors = {H2_CONFIG_CLIENT_ERRORS,
+                                             H2_CONFIG_CLIENT_ERRORS_BURST};
+static const flood_rule max_control_frames = {H2_CONFIG_CONTROL_FRAMES,
+                                              H2_CONFIG_CONTROL_FRAMES_BURST};
+
+/* What a directive with a time as argument, 0 being no limit, sets in a server. */
+static const h2_config_field max_header_time_field = H2_CONFIG_MAX_HEADER_TIME;
+static const h2_config_field max_connection_time_field = H2_CONFIG_MAX_CONNECTION_TIME;
 
 /* What a directive with on or off as argument sets in a server or in a directory. */
 typedef struct flag_rule {
@@ -128,6 +150,49 @@ static const char *set_number(cmd_parms *cmd, void *dir_conf, const char *text)
         return NULL;
     }
     h2_config_set(server_conf(cmd->server), rule->field, value * rule->factor);
+    return NULL;
+}
+
+/* RATE [BURST] */
+static const char *set_flood_limit(cmd_parms *cmd, void *dir_conf, const char *rate,
+                                   const char *burst)
+{
+    const flood_rule *rule = cmd->info;
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_int64_t rate_value, burst_value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (h2_value_number_parse(rate, 0, APR_INT32_MAX, &rate_value) != APR_SUCCESS) {
+        return h2_value_number_error(cmd->pool, cmd->cmd->name, rate, 0, APR_INT32_MAX);
+    }
+    if (burst
+        && h2_value_number_parse(burst, 1, APR_INT32_MAX, &burst_value) != APR_SUCCESS) {
+        return h2_value_number_error(cmd->pool, cmd->cmd->name, burst, 1, APR_INT32_MAX);
+    }
+    h2_config_set(server_conf(cmd->server), rule->rate, rate_value);
+    if (burst) {
+        h2_config_set(server_conf(cmd->server), rule->burst, burst_value);
+    }
+    return NULL;
+}
+
+static const char *set_limit_of_time(cmd_parms *cmd, void *dir_conf, const char *text)
+{
+    const h2_config_field *field = cmd->info;
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_interval_time_t value;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (!parse_time(text, &value)) {
+        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_LIMIT);
+    }
+    h2_config_set(server_conf(cmd->server), *field, value);
     return NULL;
 }
 
@@ -384,6 +449,8 @@ static const char *refuse(cmd_parms *cmd, void *dir_conf, const char *text)
 
 /* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
+#define FLOOD_LIMIT(name, rule, help)                                                              \
+    AP_INIT_TAKE12(name, set_flood_limit, (void *)&(rule), RSRC_CONF, help)
 #define REFUSED(name, advice) AP_INIT_RAW_ARGS(name, refuse, (void *)(advice), RSRC_CONF | OR_ALL, \
                                                "no longer supported: " advice)
 #define SERVER_FLAG(name, field, help)                                                             \
@@ -465,6 +532,32 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2MaxStreamErrors", max_stream_errors,
            "errors in flow control that a client may make on its streams until the connection "
            "is ended, 0 (any number) to 2147483647 (default: 8)"),
+    FLOOD_LIMIT("H2MaxResets", max_resets,
+                "streams that a client may reset in a second, 0 (any number) to 2147483647, and at "
+                "once (default: 20, at once 2 x H2MaxSessionStreams, but at least 200)"),
+    FLOOD_LIMIT("H2MaxClientErrors", max_client_errors,
+                "streams in a second that are reset for errors of the client, 0 (any number) to "
+                "2147483647, and at once (default: 10, at once 2 x H2MaxSessionStreams, but at "
+                "least 200)"),
+    FLOOD_LIMIT("H2MaxControlFrames", max_control_frames,
+                "frames of each kind beside requests and bodies that a client may send in a "
+                "second, 0 (any number) to 2147483647, and at once (default: 100 1000)"),
+    AP_INIT_TAKE1("H2MaxHeaderTime", set_limit_of_time, (void *)&max_header_time_field, RSRC_CONF,
+                  "time for a request's fields, and for any frame but DATA, once begun, in s, ms, "
+                  "mi or h, 0 for no limit (default: 10)"),
+    NUMBER("H2MinRequestRate", min_request_rate,
+           "bytes in a second of a request's body that its handler waits for, 0 (no limit) to "
+           "2147483647 (default: 100)"),
+    NUMBER("H2MinResponseRate", min_response_rate,
+           "bytes in a second of a response that a client must take, 0 (no limit) to 2147483647 "
+           "(default: 100)"),
+    NUMBER("H2MaxConnectionRequests", max_connection_requests,
+           "requests after which a connection is ended gracefully, 0 (no limit) to 2147483647 "
+           "(default: 0)"),
+    AP_INIT_TAKE1("H2MaxConnectionTime", set_limit_of_time, (void *)&max_connection_time_field,
+                  RSRC_CONF,
+                  "time after which a connection is ended gracefully, in s, ms, mi or h, 0 for no "
+                  "limit (default: 0)"),
     SERVER_FLAG("H2SerializeHeaders", serialize_headers_field,
                 "on|off: write requests as HTTP/1.1 and let httpd read them, for modules that "
                 "want to see them so (default: off)"),

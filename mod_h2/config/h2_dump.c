@@ -25,6 +25,7 @@ typedef struct row {
 } row;
 
 #define BY_TRANSPORT "on in clear text"
+#define BY_STREAMS   "2 x H2MaxSessionStreams"
 
 static const row rows[] = {
     {H2_CONFIG_MAX_SESSION_STREAMS, "H2MaxSessionStreams", KIND_NUMBER, 0, NULL},
@@ -39,6 +40,17 @@ static const row rows[] = {
     {H2_CONFIG_MAX_DATA_FRAME, "H2MaxDataFrameLen", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_MAX_HEADER_BLOCK, "H2MaxHeaderBlockLen", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_MAX_STREAM_ERRORS, "H2MaxStreamErrors", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_RESETS, "H2MaxResets", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_RESETS_BURST, "  at once", KIND_NUMBER, 0, BY_STREAMS},
+    {H2_CONFIG_CLIENT_ERRORS, "H2MaxClientErrors", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_CLIENT_ERRORS_BURST, "  at once", KIND_NUMBER, 0, BY_STREAMS},
+    {H2_CONFIG_CONTROL_FRAMES, "H2MaxControlFrames", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_CONTROL_FRAMES_BURST, "  at once", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_MAX_HEADER_TIME, "H2MaxHeaderTime", KIND_TIME, 0, NULL},
+    {H2_CONFIG_MIN_REQUEST_RATE, "H2MinRequestRate", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_MIN_RESPONSE_RATE, "H2MinResponseRate", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_MAX_CONNECTION_REQUESTS, "H2MaxConnectionRequests", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_MAX_CONNECTION_TIME, "H2MaxConnectionTime", KIND_TIME, 0, NULL},
     {H2_CONFIG_PADDING, "H2Padding", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_PUSH_DIARY, "H2PushDiarySize", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_TLS_WARM_UP, "H2TLSWarmUpSize", KIND_NUMBER, 0, NULL},
@@ -75,7 +87,7 @@ static const char *origin_text(apr_pool_t *pool, const h2_server_conf *conf, con
                                const h2_server_conf *main_conf)
 {
     const h2_profile *profile = of->is_global ? main_conf->profile : conf->profile;
-    unsigned bit = 1u << of->field;
+    h2_config_fields bit = H2_CONFIG_BIT(of->field);
 
     if (conf->set_fields & bit) {
         return (conf->own_fields & bit) ? "directive" : "directive of the main server";
@@ -93,12 +105,12 @@ static void print_row(apr_pool_t *pool, apr_file_t *out, const row *of,
                       const h2_server_conf *conf, const h2_server_conf *main_conf)
 {
     const char *origin = origin_text(pool, conf, of, main_conf);
-    int is_default = !((conf->set_fields | conf->profile_fields) & (1u << of->field));
+    int is_default = !((conf->set_fields | conf->profile_fields) & H2_CONFIG_BIT(of->field));
     const char *value = (is_default && of->if_default)
                             ? of->if_default
                             : value_text(pool, of, h2_config_get(conf, of->field));
 
-    apr_file_printf(out, "    %-22s %-22s %s\n", of->name, value, origin);
+    apr_file_printf(out, "    %-23s %-23s %s\n", of->name, value, origin);
 }
 
 static void print_head(apr_file_t *out, const server_rec *s)

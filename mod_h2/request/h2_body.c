@@ -14,9 +14,51 @@
 #include "request/h2_request.h"
 #include "request/h2_tunnel.h"
 
+/* RFC 9110, 8.3.1, with whatever follows it. */
+#define GRPC_TYPE "application/grpc"
+
 /* What is taken out of the exchange at once, at least a chunk: the handler has that
  * beside what the client may send ahead. */
 #define H2_BODY_TAKE_BYTES 65536
+
+/* May the client send as slowly as it likes? Who has begun to answer talks with it; and so do calls
+ * of gRPC, whose messages come when there are any. */
+static int may_be_slow(const h2_context *context)
+{
+    const request_rec *r = context->r;
+    const char *type;
+
+    if (!context->session->conf->min_request_rate || context->tunnel || context->is_published) {
+        return 1;
+    }
+    type = apr_table_get(r->headers_in, "Content-Type");
+    return type && r->handler && !strcmp(r->handler, "proxy-server")
+           && !strncasecmp(type, GRPC_TYPE, sizeof(GRPC_TYPE) - 1);
+}
+
+/* The body is about to be waited for. APR_TIMEUP: it has come so slowly that nobody does. */
+static apr_status_t check_rate(h2_context *context)
+{
+    apr_time_t now = context->session->loop->now;
+    apr_interval_time_t timeout = context->stream_timeout;
+    apr_off_t least = (apr_off_t)context->session->conf->min_request_rate * apr_time_sec(timeout);
+
+    if (!context->waits_since) {
+        context->waits_since = now;
+        context->waits_bytes = 0;
+    }
+    if (timeout <= 0 || now - context->waits_since < timeout) {
+        return APR_SUCCESS;
+    }
+    if (context->waits_bytes < least && !may_be_slow(context)) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, context->session->c,
+                      H2_ID_FMT "the request's body comes slower than H2MinRequestRate",
+                      context->session->c->id, context->stream->id);
+        return APR_TIMEUP;
+    }
+    context->waits_since = 0;
+    return APR_SUCCESS;
+}
 
 /* Waits until there is something to read; gives the first chunks, or none when the
  * body has ended. */
@@ -40,7 +82,14 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
             has_credited = 1;
             continue; /* writing may have ended the stream, and nobody wakes it for that */
         }
-        rv = (block == APR_NONBLOCK_READ) ? APR_EAGAIN : h2_pump_wait(context);
+        if (block == APR_NONBLOCK_READ) {
+            rv = APR_EAGAIN;
+            break;
+        }
+        rv = check_rate(context);
+        if (rv == APR_SUCCESS) {
+            rv = h2_pump_wait(context);
+        }
         has_waited = 1;
         has_credited = 0;
     }
@@ -54,6 +103,7 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
         while (!h2_chunks_is_empty(&exchange->in) && taken->total_bytes < H2_BODY_TAKE_BYTES) {
             h2_chunks_append(taken, h2_chunks_pop(&exchange->in));
         }
+        context->waits_bytes += taken->total_bytes;
         if (has_waited) {
             h2_session_widen(context->session, context->stream);
         }

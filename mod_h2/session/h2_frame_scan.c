@@ -11,6 +11,8 @@ void h2_frame_scan_init(h2_frame_scan *scan)
 {
     memset(scan, 0, sizeof(*scan));
     scan->skip_bytes = NGHTTP2_CLIENT_MAGIC_LEN;
+    scan->type = NGHTTP2_SETTINGS; /* the preface is to be completed like a frame */
+    scan->opened_id = -1;
     h2_dependency_init(&scan->dependency);
 }
 
@@ -40,37 +42,70 @@ static apr_uint32_t wanted_of_payload(const unsigned char *head)
     return (wanted <= payload_bytes(head)) ? wanted : 0;
 }
 
-/* Another byte of what a frame begins with. Returns whether it says something. */
-static int take(h2_frame_scan *scan, unsigned char byte)
+/* A whole field block for the next stream, without anything that has to be looked at? */
+static int is_usual(const h2_frame_scan *scan, const unsigned char *head)
 {
-    const unsigned char *bytes;
+    return head[3] == NGHTTP2_HEADERS
+           && (head[4] & (NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_PRIORITY))
+                  == NGHTTP2_FLAG_END_HEADERS
+           && stream_id_at(head + 5) == scan->opened_id + 2;
+}
+
+static void note_head(h2_frame_scan *scan, const unsigned char *head)
+{
+    scan->length = payload_bytes(head);
+    scan->type = head[3];
+    scan->flags = head[4];
+    scan->stream_id = stream_id_at(head + 5);
+    scan->block_count += (scan->type != NGHTTP2_CONTINUATION);
+    scan->opened_before = scan->opened_id;
+    scan->is_opening = scan->type == NGHTTP2_HEADERS && scan->stream_id % 2
+                       && scan->stream_id > scan->opened_id;
+    if (scan->is_opening) {
+        scan->opened_id = scan->stream_id;
+    }
+}
+
+/* The payload's first bytes were wanted, and are there. */
+static void note_dependency(h2_frame_scan *scan)
+{
+    const unsigned char *bytes = scan->seen + scan->wanted_count - DEPENDENCY_BYTES;
+
+    scan->dependency.is_exclusive = (bytes[0] & 0x80) != 0;
+    scan->dependency.parent_id = stream_id_at(bytes);
+    scan->dependency.weight = bytes[4] + 1;
+}
+
+/* Another byte of what a frame begins with. */
+static h2_scan_found take(h2_frame_scan *scan, unsigned char byte)
+{
+    h2_scan_found found = H2_SCAN_NOTHING;
 
     scan->seen[scan->seen_count++] = byte;
     if (scan->seen_count == HEAD_BYTES) {
         scan->wanted_count = (unsigned char)(HEAD_BYTES + wanted_of_payload(scan->seen));
+        note_head(scan, scan->seen);
+        found = H2_SCAN_HEAD;
     }
-    if (scan->seen_count != scan->wanted_count) {
-        return 0;
+    else if (scan->seen_count == scan->wanted_count) {
+        note_dependency(scan);
+        found = H2_SCAN_DEPENDENCY;
     }
-    scan->skip_bytes = HEAD_BYTES + payload_bytes(scan->seen) - scan->seen_count;
-    scan->seen_count = 0;
-    if (scan->wanted_count == HEAD_BYTES) {
-        return 0;
+    if (scan->seen_count == scan->wanted_count) {
+        scan->skip_bytes = HEAD_BYTES + scan->length - scan->seen_count;
+        scan->seen_count = 0;
+        scan->wanted_count = 0;
     }
-    bytes = scan->seen + scan->wanted_count - DEPENDENCY_BYTES;
-    scan->stream_id = stream_id_at(scan->seen + HEAD_BYTES - 4);
-    scan->is_headers = scan->seen[3] == NGHTTP2_HEADERS;
-    scan->dependency.is_exclusive = (bytes[0] & 0x80) != 0;
-    scan->dependency.parent_id = stream_id_at(bytes);
-    scan->dependency.weight = bytes[4] + 1;
-    return 1;
+    return found;
 }
 
-apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, apr_size_t length)
+apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, apr_size_t length,
+                              h2_scan_found *pfound)
 {
     apr_size_t at = 0;
 
-    scan->stream_id = 0;
+    scan->is_begun |= (length > 0);
+    *pfound = H2_SCAN_NOTHING;
     for (;;) {
         if (scan->skip_bytes >= length - at) {
             scan->skip_bytes -= (apr_uint32_t)(length - at);
@@ -78,11 +113,35 @@ apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, ap
         }
         at += scan->skip_bytes;
         scan->skip_bytes = 0;
-        if (!scan->seen_count && length - at >= HEAD_BYTES && !wanted_of_payload(data + at)) {
-            scan->skip_bytes = HEAD_BYTES + payload_bytes(data + at);
+        if (!scan->seen_count && length - at >= HEAD_BYTES && is_usual(scan, data + at)) {
+            note_head(scan, data + at);
+            scan->skip_bytes = HEAD_BYTES + scan->length;
+            continue;
         }
-        else if (take(scan, data[at++])) {
+        *pfound = take(scan, data[at++]);
+        if (*pfound != H2_SCAN_NOTHING) {
             return at;
         }
     }
+}
+
+apr_size_t h2_frame_scan_head_bytes(const h2_frame_scan *scan, h2_scan_found found)
+{
+    if (found == H2_SCAN_HEAD) {
+        return HEAD_BYTES;
+    }
+    return (scan->seen_count < HEAD_BYTES) ? scan->seen_count : 0;
+}
+
+int h2_frame_scan_is_within(const h2_frame_scan *scan)
+{
+    int is_field_block = scan->type == NGHTTP2_HEADERS || scan->type == NGHTTP2_CONTINUATION;
+
+    if (!scan->is_begun) {
+        return 0;
+    }
+    if (is_field_block && !(scan->flags & NGHTTP2_FLAG_END_HEADERS)) {
+        return 1;
+    }
+    return scan->seen_count || (scan->skip_bytes && scan->type != NGHTTP2_DATA);
 }

@@ -1,10 +1,11 @@
 /*
- * Finds in what a client sends the dependencies and weights of RFC 7540, 5.3: the five bytes that
- * a PRIORITY frame consists of, and that a HEADERS frame may begin with. nghttp2 has dropped
- * them since its version 1.65, so they are read here, whatever the version.
+ * Goes through what a client sends before nghttp2 gets it, and finds the heads of frames, so that
+ * each is judged with everything before it worked on; and the dependencies and weights of
+ * RFC 7540, 5.3: the five bytes that a PRIORITY frame consists of, and that a HEADERS frame may
+ * begin with, which nghttp2 has dropped since its version 1.65.
  *
- * Of frames it knows where they begin and end, and nothing else: what is wrong with one is for
- * nghttp2 to say, which gets every byte, too.
+ * Of frames it knows where they begin and end. What is wrong within one is for nghttp2 to say,
+ * which gets every byte, too.
  *
  * Part of the session; holder of the loop only.
  */
@@ -16,23 +17,48 @@
 /* The head of a frame, RFC 9113, 4.1, the length of padding, and the five bytes. */
 #define H2_FRAME_SCAN_BYTES (9 + 1 + 5)
 
+typedef enum {
+    H2_SCAN_NOTHING,
+    H2_SCAN_HEAD,      /* of a frame, which stands in the scan */
+    H2_SCAN_DEPENDENCY /* of that frame */
+} h2_scan_found;
+
 typedef struct h2_frame_scan {
     apr_uint32_t skip_bytes;                  /* of the current frame, of no interest */
     unsigned char seen[H2_FRAME_SCAN_BYTES];  /* what it begins with, as far as it is there */
     unsigned char seen_count;
-    unsigned char wanted_count;               /* 0: not known, as the head is not complete */
+    unsigned char wanted_count;               /* of the current frame; 0: the head is not complete */
+    unsigned is_begun : 1;                    /* there was a byte, ever */
 
-    /* What was found last. */
-    int stream_id;                            /* whose place is named; 0: nothing was found */
-    unsigned is_headers : 1;                  /* by its HEADERS, not by PRIORITY */
-    h2_dependency dependency;
+    /* Of the frame whose head was complete last. */
+    unsigned char type;
+    unsigned char flags;
+    int stream_id;
+    apr_uint32_t length;                      /* of the payload */
+    h2_dependency dependency;                 /* its last one, RFC 7540, 5.3 */
+
+    unsigned is_opening : 1;                  /* HEADERS, for a stream above all others before */
+
+    unsigned block_count;                     /* frames, but for CONTINUATION */
+    int opened_id;                            /* the highest id of the client's HEADERS; -1: none */
+    int opened_before;                        /* what that was before the frame came */
 } h2_frame_scan;
 
 /* A connection begins, with the client's preface. */
 void h2_frame_scan_init(h2_frame_scan *scan);
 
-/* Goes through the bytes that come next. Returns how many it has gone through: all, with
- * stream_id 0, or up to the end of those that have said what stands in the scan now. */
-apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, apr_size_t length);
+/* Goes through the bytes that come next, and gives how many it has gone through: all, unless it
+ * finds something, after which it stops. The usual request, a whole field block for the next
+ * stream without a dependency, is nothing. */
+apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, apr_size_t length,
+                              h2_scan_found *pfound);
+
+/* How many of the bytes that it has gone through last, or before, are of a frame's head that stands
+ * in seen: of the one found, or of one that is not complete. */
+apr_size_t h2_frame_scan_head_bytes(const h2_frame_scan *scan, h2_scan_found found);
+
+/* Has something begun that is not at its end: the preface, a field block, a frame other than
+ * DATA? */
+int h2_frame_scan_is_within(const h2_frame_scan *scan);
 
 #endif /* H2_FRAME_SCAN_H */

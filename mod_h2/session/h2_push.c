@@ -149,6 +149,7 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     stream->head = promise->head;
     stream->exchange.head = promise->head;
     stream->exchange.in_is_ended = 1;
+    stream->is_end_seen = 1;
     ++session->pushed_count;
     session->highest_pushed_id = stream->id;
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);

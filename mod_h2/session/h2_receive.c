@@ -9,16 +9,34 @@
  * time does not keep the loop from the others. */
 #define H2_RECEIVE_TURN_BYTES (256 * 1024)
 
-/* Where H2MaxFrameSize lets a client send longer ones: what every client may send without it. */
-#define H2_GOAWAY_BYTES_MAX H2_FRAME_BYTES_MIN
+/* What a GOAWAY begins with, RFC 9113, 6.8. */
+#define STREAM_ID_BYTES 4
 
 static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(ngh2, id);
 }
 
-static int begin_request(h2_session *session, int32_t id)
+static int refuse(h2_session *session, int32_t id, int is_ended)
 {
+    if (!is_ended) {
+        h2_session_note_reset(session, id);
+    }
+    nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+    return 0;
+}
+
+/* Has the frame whose head was complete last named a dependency of the stream? */
+static int has_dependency(const h2_frame_scan *scan, int32_t id)
+{
+    return scan->stream_id == id && scan->type == NGHTTP2_HEADERS
+           && (scan->flags & NGHTTP2_FLAG_PRIORITY);
+}
+
+static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
+{
+    int32_t id = hd->stream_id;
+    int is_ended = (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0;
     h2_stream *stream;
 
     ++session->emitted_count;
@@ -30,9 +48,7 @@ static int begin_request(h2_session *session, int32_t id)
         || (session->stream_count - session->pushed_count) / 2
                >= session->conf->max_session_streams
         || session->is_goaway_final) {
-        nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, id,
-                                  NGHTTP2_REFUSED_STREAM);
-        return 0;
+        return refuse(session, id, is_ended);
     }
     stream = h2_stream_create(session, id, h2_session_blocks(session));
     if (!stream) {
@@ -43,15 +59,19 @@ static int begin_request(h2_session *session, int32_t id)
         h2_stream_destroy(stream, h2_session_blocks(session));
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
+    stream->is_end_seen = is_ended;
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     nghttp2_session_set_stream_user_data(session->ngh2, id, stream);
-    if (session->scan.stream_id == id) {
+    if (has_dependency(&session->scan, id)) {
         h2_session_depend(session, stream, &session->scan.dependency);
     }
     else if (session->groups) {
         h2_session_depend(session, stream, NULL);
     }
     session->receiving = stream;
+    if (session->emitted_count == session->conf->max_connection_requests) {
+        h2_session_drain(session, 1);
+    }
     return 0;
 }
 
@@ -76,7 +96,7 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
     (void)ngh2;
     session->receiving = NULL;
     return (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-               ? begin_request(session, frame->hd.stream_id)
+               ? begin_request(session, &frame->hd)
                : begin_trailers(session, frame->hd.stream_id);
 }
 
@@ -115,22 +135,6 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
     }
 }
 
-/* nghttp2 keeps what is left of a GOAWAY, for which we have no use, in memory of that length. */
-static int on_begin_frame(nghttp2_session *ngh2, const nghttp2_frame_hd *hd, void *user_data)
-{
-    (void)ngh2;
-    if (hd->type != NGHTTP2_GOAWAY || hd->length <= H2_GOAWAY_BYTES_MAX) {
-        return 0;
-    }
-    h2_session_terminate(user_data, NGHTTP2_ENHANCE_YOUR_CALM, "too long a GOAWAY");
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-void h2_receive_large_frames_callback(nghttp2_session_callbacks *callbacks)
-{
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-}
-
 /* nghttp2 would drop such a field and go on: a request is not what it seems. */
 static int on_invalid_header(nghttp2_session *ngh2, const nghttp2_frame *frame,
                              nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
@@ -143,6 +147,20 @@ static int on_invalid_header(nghttp2_session *ngh2, const nghttp2_frame *frame,
     (void)flags;
     (void)user_data;
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* For many of these errors nghttp2 resets the stream, but only when its RST_STREAM is packed: that
+ * is after requests have been started. */
+static int on_invalid_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, int error,
+                                 void *user_data)
+{
+    h2_stream *stream = frame->hd.stream_id ? stream_of(ngh2, frame->hd.stream_id) : NULL;
+
+    (void)error;
+    if (stream) {
+        h2_session_reject_waiting(user_data, stream);
+    }
+    return 0;
 }
 
 static void request_is_complete(h2_session *session, h2_stream *stream)
@@ -188,6 +206,30 @@ static void windows_have_grown(h2_session *session, int32_t stream_id)
     }
 }
 
+/* The client's SETTINGS change the windows of all streams. One beyond what a window can be ends the
+ * connection, RFC 9113, 6.9.2; nghttp2 would reset that stream. Returns 0 then. */
+static int note_window(h2_session *session)
+{
+    apr_int64_t window = nghttp2_session_get_remote_settings(session->ngh2,
+                                                             NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    apr_int64_t growth = window - session->peer_window;
+
+    session->peer_window = window;
+    if (session->widest_window + growth > APR_INT32_MAX) {
+        h2_session_terminate(session, NGHTTP2_FLOW_CONTROL_ERROR,
+                             "SETTINGS make the window of a stream too large");
+        return 0;
+    }
+    return 1;
+}
+
+/* Nothing but padding is as empty as nothing, which the gate has counted. */
+static int is_empty_data(const nghttp2_frame *frame)
+{
+    return frame->hd.length && frame->data.padlen == frame->hd.length
+           && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+}
+
 static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
 {
     h2_session *session = user_data;
@@ -204,15 +246,23 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         }
         break;
     case NGHTTP2_DATA:
+        if (is_empty_data(frame) && !h2_session_charge(session, H2_FLOOD_EMPTY_DATA)) {
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
         if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
             body_is_complete(session, stream);
         }
         break;
     case NGHTTP2_SETTINGS:
-        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
-            windows_have_grown(session, 0);
-            h2_session_note_settings(session);
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
+            session->is_settings_acked = 1;
+            break;
         }
+        if (!note_window(session)) {
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+        windows_have_grown(session, 0);
+        h2_session_note_settings(session);
         break;
     case NGHTTP2_GOAWAY:
         session->has_goaway = 1;
@@ -269,6 +319,8 @@ void h2_receive_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks,
+                                                                 on_invalid_frame_recv);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk_recv);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
@@ -287,28 +339,86 @@ static apr_uint32_t wire_error(ssize_t error)
     }
 }
 
-/* In pieces, so that what the client says of the place of a stream is known when nghttp2 begins
- * that stream, and counts from then on. */
-static apr_status_t feed(h2_session *session, const char *data, apr_size_t length)
+static int give_as_is(h2_session *session, const unsigned char *data, apr_size_t length)
+{
+    ssize_t used = nghttp2_session_mem_recv(session->ngh2, data, length);
+
+    if (used < 0) {
+        h2_session_terminate(session, wire_error(used), nghttp2_strerror((int)used));
+        return 0;
+    }
+    return 1;
+}
+
+/* Of a GOAWAY's last stream id the lowest bit is cleared: nghttp2 takes an odd one, which clients
+ * send who mean all ids, for an error. It is of use for our ids only, which are even. */
+static int give(h2_session *session, const unsigned char *data, apr_size_t length)
+{
+    unsigned char even;
+    apr_size_t before = session->even_byte_in - 1;
+
+    if (!session->even_byte_in || session->even_byte_in > length) {
+        session->even_byte_in -= session->even_byte_in ? (unsigned)length : 0;
+        return give_as_is(session, data, length);
+    }
+    session->even_byte_in = 0;
+    even = data[before] & 0xfe;
+    return (!before || give_as_is(session, data, before)) && give_as_is(session, &even, 1)
+           && (length == before + 1
+               || give_as_is(session, data + before + 1, length - before - 1));
+}
+
+static int judge_frame(h2_session *session)
+{
+    const h2_frame_scan *scan = &session->scan;
+
+    if (!h2_session_admit(session, scan) || !give(session, scan->seen, H2_FRAME_HEADER_BYTES)) {
+        return 0;
+    }
+    session->even_byte_in = (scan->type == NGHTTP2_GOAWAY && scan->length >= STREAM_ID_BYTES)
+                                ? STREAM_ID_BYTES
+                                : 0;
+    return 1;
+}
+
+/* In pieces. The head of a frame that has to be judged is kept back until it is complete and
+ * everything before it has been worked on; and what the client says of the place of a stream is
+ * known when nghttp2 begins that stream. */
+static apr_status_t feed(h2_session *session, const unsigned char *data, apr_size_t length)
 {
     h2_frame_scan *scan = &session->scan;
+    apr_size_t scanned = 0;
 
-    while (length) {
-        const uint8_t *bytes = (const uint8_t *)data;
-        apr_size_t count = h2_frame_scan_next(scan, bytes, length);
-        ssize_t used = nghttp2_session_mem_recv(session->ngh2, bytes, count);
+    while (scanned < length) {
+        const unsigned char *piece = data + scanned;
+        h2_scan_found found;
+        apr_size_t count = h2_frame_scan_next(scan, piece, length - scanned, &found);
+        apr_size_t kept = h2_frame_scan_head_bytes(scan, found);
 
-        if (used < 0) {
-            h2_session_terminate(session, wire_error(used), nghttp2_strerror((int)used));
+        scanned += count;
+        if (count > kept && !give(session, piece, count - kept)) {
             return APR_EGENERAL;
         }
-        if (scan->stream_id && !scan->is_headers) {
+        if (found == H2_SCAN_HEAD && !judge_frame(session)) {
+            return APR_EGENERAL;
+        }
+        if (found == H2_SCAN_DEPENDENCY && scan->type == NGHTTP2_PRIORITY) {
             h2_session_note_dependency(session, scan->stream_id, &scan->dependency);
         }
-        data += count;
-        length -= count;
     }
     return APR_SUCCESS;
+}
+
+/* A frame or a field block that has begun is to come to its end. */
+static void note_where_it_stops(h2_session *session)
+{
+    if (!h2_frame_scan_is_within(&session->scan)) {
+        session->within_since = 0;
+    }
+    else if (!session->within_since || session->within_block != session->scan.block_count) {
+        session->within_since = session->loop->now;
+        session->within_block = session->scan.block_count;
+    }
 }
 
 /* What the client has asked for completely it may still read, as far as its
@@ -357,7 +467,7 @@ static apr_status_t receive(h2_session *session, int *pmore)
         if (session->is_shut) {
             continue; /* only waiting for the client to read and to close */
         }
-        rv = feed(session, data, length);
+        rv = feed(session, (const unsigned char *)data, length);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -377,5 +487,6 @@ apr_status_t h2_session_receive(h2_session *session, int *pmore)
     h2_loop_assert_held(session->loop);
     rv = receive(session, pmore);
     h2_io_end_reading(&session->io);
+    note_where_it_stops(session);
     return rv;
 }

@@ -16,15 +16,13 @@
  * window of the connection, RFC 9113, 6.9. */
 #define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
 
-/* CONTINUATION frames that nghttp2 takes for a field block beyond what the longest list needs: the
- * client may leave some of them half empty. */
-#define H2_CONTINUATIONS_SPARE 4
+/* nghttp2 has limits of its own, for the same purpose as ours: they lie so far beyond these that
+ * they only stand in for a mistake of ours. */
+#define H2_NGHTTP2_LIMIT 1000000
 
-/* The callbacks of sessions, by what they have beside the usual ones: each of these costs
- * something for every frame. */
-#define H2_CALLBACKS_PADDING 1
-#define H2_CALLBACKS_LARGE_FRAMES 2
-#define H2_CALLBACKS_COUNT 4
+/* The callbacks of sessions: those that pad frames have one more, which costs something for every
+ * frame. */
+#define H2_CALLBACKS_COUNT 2
 static nghttp2_session_callbacks *callback_sets[H2_CALLBACKS_COUNT];
 
 static apr_status_t delete_callbacks(void *data)
@@ -39,7 +37,7 @@ static apr_status_t delete_callbacks(void *data)
     return APR_SUCCESS;
 }
 
-static nghttp2_session_callbacks *make_callbacks(int extras)
+static nghttp2_session_callbacks *make_callbacks(int is_padding)
 {
     nghttp2_session_callbacks *callbacks;
 
@@ -49,11 +47,8 @@ static nghttp2_session_callbacks *make_callbacks(int extras)
     h2_receive_callbacks(callbacks);
     h2_transmit_callbacks(callbacks);
     h2_priorities_callbacks(callbacks);
-    if (extras & H2_CALLBACKS_PADDING) {
+    if (is_padding) {
         h2_transmit_padding_callback(callbacks);
-    }
-    if (extras & H2_CALLBACKS_LARGE_FRAMES) {
-        h2_receive_large_frames_callback(callbacks);
     }
     return callbacks;
 }
@@ -105,21 +100,17 @@ static void *ngh2_realloc(void *memory, size_t size, void *user_data)
 
 static nghttp2_session_callbacks *callbacks_for(const h2_server_conf *conf)
 {
-    return callback_sets[((conf->padding_bits > 0) ? H2_CALLBACKS_PADDING : 0)
-                         | ((conf->max_frame_bytes > H2_FRAME_BYTES_MIN)
-                                ? H2_CALLBACKS_LARGE_FRAMES
-                                : 0)];
+    return callback_sets[conf->padding_bits > 0];
 }
 
-/* So many that the longest field list fits in, sent in frames as small as any client's. */
-static void allow_continuations(nghttp2_option *option, apr_size_t header_list_bytes)
+static void lift_limits(nghttp2_option *option)
 {
+    nghttp2_option_set_max_outbound_ack(option, H2_NGHTTP2_LIMIT);
 #if H2_HAS_MAX_CONTINUATIONS
-    nghttp2_option_set_max_continuations(option, header_list_bytes / H2_FRAME_BYTES_MIN
-                                                     + H2_CONTINUATIONS_SPARE);
-#else
-    (void)option;
-    (void)header_list_bytes;
+    nghttp2_option_set_max_continuations(option, H2_NGHTTP2_LIMIT);
+#endif
+#if H2_HAS_RESET_RATE_LIMIT
+    nghttp2_option_set_stream_reset_rate_limit(option, H2_NGHTTP2_LIMIT, H2_NGHTTP2_LIMIT);
 #endif
 }
 
@@ -135,7 +126,7 @@ static apr_status_t create_nghttp2(h2_session *session)
     nghttp2_option_set_user_recv_extension_type(session->options, H2_FRAME_PRIORITY_UPDATE);
     /* Blanks around a value are stripped by us, as httpd does it. */
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(session->options, 1);
-    allow_continuations(session->options, session->header_list_bytes);
+    lift_limits(session->options);
     if (session->conf->max_header_block_bytes) {
         nghttp2_option_set_max_send_header_block_length(
             session->options, (size_t)session->conf->max_header_block_bytes);
@@ -173,9 +164,12 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     APR_RING_INIT(&session->waiting, h2_stream, wait_link);
     h2_scheduler_init(&session->scheduler);
     h2_frame_scan_init(&session->scan);
+    h2_flood_init(&session->flood, session->conf);
     h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
-    session->last_progress = apr_time_now();
-    session->idle_since = session->last_progress;
+    session->peer_window = NGHTTP2_INITIAL_WINDOW_SIZE;
+    session->begun = apr_time_now();
+    session->last_progress = session->begun;
+    session->idle_since = session->begun;
     apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);
     rv = create_nghttp2(session);
     if (rv != APR_SUCCESS) {
@@ -192,6 +186,13 @@ static void leave_waiting(h2_stream *stream)
         stream->is_waiting = 0;
         APR_RING_REMOVE(stream, wait_link);
     }
+}
+
+void h2_session_reject_waiting(h2_session *session, h2_stream *stream)
+{
+    (void)session;
+    stream->is_rejected = 1;
+    leave_waiting(stream);
 }
 
 void h2_session_destroy(h2_session *session)
@@ -216,6 +217,8 @@ void h2_session_destroy(h2_session *session)
     h2_scheduler_destroy(&session->scheduler);
     h2_priorities_clear(session);
     h2_push_diary_clear(&session->push_diary);
+    free(session->reset_ids);
+    free(session->skipped_ids);
     h2_io_destroy(&session->io);
 }
 
@@ -296,6 +299,8 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     session->highest_id = stream->id;
+    session->scan.opened_id = stream->id;
+    stream->is_end_seen = 1;
     h2_session_note_settings(session);
     h2_session_prioritize(session, stream);
     ++session->emitted_count;
@@ -441,6 +446,10 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
         h2_exchange_abort(&stream->exchange);
     }
     h2_stream_advance(stream, H2_STREAM_EV_CLOSED);
+    if (!stream->is_end_seen && session->state != H2_SESSION_CLOSING) {
+        h2_session_note_reset(session, stream->id);
+    }
+    session->flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
     if (error) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
                       H2_ID_FMT "stream reset with error %u", session->c->id, stream->id,

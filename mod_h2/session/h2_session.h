@@ -22,7 +22,9 @@
 #include "io/h2_io.h"
 #include "loop/h2_loop.h"
 #include "message/h2_promise.h"
+#include "session/h2_flood.h"
 #include "session/h2_frame_scan.h"
+#include "session/h2_id_ranges.h"
 #include "session/h2_push_diary.h"
 #include "session/h2_scheduler.h"
 #include "stream/h2_stream.h"
@@ -66,6 +68,13 @@ struct h2_session {
     struct h2_updates *updates;        /* of PRIORITY_UPDATE; NULL: there was none */
     struct h2_groups *groups;          /* that streams depend on; NULL: there was none */
     h2_frame_scan scan;
+    unsigned even_byte_in;             /* so many bytes on is the last one of a GOAWAY's id; 0: not */
+    apr_int64_t peer_window;           /* SETTINGS_INITIAL_WINDOW_SIZE of the client */
+    apr_int64_t widest_window;         /* of all streams, when the client's last SETTINGS began */
+    h2_flood flood;
+    h2_id_ranges *reset_ids;           /* by us, before the client had ended them; NULL: none */
+    h2_id_ranges *skipped_ids;         /* that the client has never opened; NULL: none */
+    unsigned continuation_count;       /* of the current field block */
     h2_push_diary push_diary;
     unsigned digest_hash;              /* of the client's last Cache-Digest, with its length */
     apr_ssize_t digest_length;
@@ -94,12 +103,18 @@ struct h2_session {
     apr_time_t last_sent;              /* bytes of any response */
     apr_time_t last_progress;          /* bytes of a body, a request, a response */
     apr_time_t idle_since;             /* no stream since; 0: there are some */
-    apr_time_t stall_check_at;         /* when to look at stalled streams; 0: there are none */
+    apr_time_t begun;
+    apr_time_t within_since;           /* the scan is within that block, and waits for more of */
+    unsigned within_block;             /* it; 0: it is not */
+    apr_time_t blocked_since;          /* the socket takes no more than sent_before; 0: it does */
+    apr_uint64_t sent_before;
+    apr_time_t stream_check_at;        /* when a stream's time is up next; 0: no stream waits */
     apr_time_t drain_at;               /* when the last GOAWAY follows the first; 0: not */
     apr_time_t linger_until;           /* after the shutdown: when to close; 0: not yet */
     unsigned is_eof : 1;               /* the client has ended its side */
     unsigned has_goaway : 1;           /* the client has said that it opens no more streams */
     unsigned is_settings_sent : 1;     /* ours are packed */
+    unsigned is_settings_acked : 1;    /* and the client has acknowledged them */
     unsigned has_interim : 1;          /* a stream has an interim response to be sent */
     unsigned has_priorities : 1;       /* the client speaks of them as RFC 9218 does */
     unsigned has_request : 1;          /* there was one, ever */

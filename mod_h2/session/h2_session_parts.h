@@ -15,9 +15,6 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 /* The same for sessions that pad frames, H2Padding. */
 void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
 
-/* The same for sessions whose clients may send longer frames, H2MaxFrameSize. */
-void h2_receive_large_frames_callback(nghttp2_session_callbacks *callbacks);
-
 /* Those for PRIORITY_UPDATE. */
 void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
 
@@ -44,6 +41,20 @@ void h2_session_drop_groups(h2_session *session);
 /* Frees what is kept of PRIORITY_UPDATE frames. */
 void h2_priorities_clear(h2_session *session);
 
+/* A frame whose head the client has sent, while all that came before has been worked on: may
+ * nghttp2 have it? Returns 0 if not: the session is terminated. */
+int h2_session_admit(h2_session *session, const h2_frame_scan *head);
+
+/* Another event of this cause. Returns 0 if it was one too many: the session is terminated. */
+int h2_session_charge(h2_session *session, h2_flood_cause cause);
+
+/* The stream was reset by us while it was open for the client, whose frames for it may still
+ * come. */
+void h2_session_note_reset(h2_session *session, int id);
+
+/* The client has made an error on the stream: it does not start any more. */
+void h2_session_reject_waiting(h2_session *session, h2_stream *stream);
+
 /* Memory for what comes and goes with a request. NULL while the session is in no loop yet,
  * as it may not touch that then. */
 h2_blocks *h2_session_blocks(const h2_session *session);
@@ -59,6 +70,9 @@ void h2_session_end_drain(h2_session *session);
 
 /* The client's window of the stream is shut although it has data. */
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
+
+/* At this time something is due for one of the streams. */
+void h2_session_check_streams_at(h2_session *session, apr_time_t when);
 
 /* What all streams of a connection may have together beyond H2WindowSize, where that is not
  * given. */

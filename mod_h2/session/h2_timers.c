@@ -18,7 +18,8 @@ static apr_time_t base_deadline_of(const h2_session *session)
         return session->linger_until;
     }
     if (h2_io_is_blocked(&session->io)) {
-        return session->last_progress + session->timeout;
+        return (session->blocked_since ? session->blocked_since : session->last_progress)
+               + session->timeout;
     }
     if (!session->open_count) {
         return session->idle_since
@@ -31,6 +32,24 @@ static apr_time_t base_deadline_of(const h2_session *session)
     return session->last_progress + session->timeout;
 }
 
+/* When the connection as such has had its time. 0: never. */
+static apr_time_t end_of_patience(const h2_session *session)
+{
+    const h2_server_conf *conf = session->conf;
+    apr_time_t end = 0;
+
+    if (!session->is_settings_acked) {
+        end = session->begun + session->timeout;
+    }
+    if (session->within_since && conf->max_header_time) {
+        end = earlier(end, session->within_since + conf->max_header_time);
+    }
+    if (conf->max_connection_time && session->state == H2_SESSION_OPEN) {
+        end = earlier(end, session->begun + conf->max_connection_time);
+    }
+    return end;
+}
+
 static apr_time_t deadline_of(const h2_session *session)
 {
     apr_time_t deadline = base_deadline_of(session);
@@ -39,7 +58,13 @@ static apr_time_t deadline_of(const h2_session *session)
         return deadline;
     }
     deadline = earlier(deadline, session->drain_at);
-    return earlier(deadline, session->stall_check_at);
+    deadline = earlier(deadline, session->stream_check_at);
+    return earlier(deadline, end_of_patience(session));
+}
+
+void h2_session_check_streams_at(h2_session *session, apr_time_t when)
+{
+    session->stream_check_at = earlier(session->stream_check_at, when);
 }
 
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
@@ -48,14 +73,13 @@ void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
 
     if (!stream->stalled_since) {
         stream->stalled_since = session->loop->now;
+        stream->stalled_bytes = stream->out_bytes;
     }
     if (timeout > 0) {
-        session->stall_check_at = earlier(session->stall_check_at,
-                                          stream->stalled_since + timeout);
+        h2_session_check_streams_at(session, stream->stalled_since + timeout);
     }
 }
 
-/* Resets the streams whose window has been shut for too long. */
 int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
                          apr_interval_time_t timeout)
 {
@@ -63,31 +87,120 @@ int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
            && nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0;
 }
 
-static void check_stalled(h2_session *session, apr_time_t now)
+/* What a client must take, or send, in such a time. At least something. */
+static apr_uint64_t bytes_for(int rate, apr_interval_time_t time)
+{
+    apr_uint64_t bytes = (apr_uint64_t)rate * (apr_uint64_t)apr_time_sec(time);
+
+    return bytes ? bytes : 1;
+}
+
+/* Has the client taken enough of the response since it let it wait? Then it has as much time
+ * again, if it still does. */
+static int keeps_up(const h2_session *session, h2_stream *stream, apr_interval_time_t timeout)
+{
+    return stream->out_bytes - stream->stalled_bytes
+               >= bytes_for(session->conf->min_response_rate, timeout)
+           || h2_session_lets_wait(session, stream, timeout);
+}
+
+static void reset(h2_session *session, h2_stream *stream, apr_uint32_t error, const char *reason)
+{
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, APR_TIMEUP, session->c, H2_ID_FMT "%s, stream is reset",
+                  session->c->id, stream->id, reason);
+    stream->stalled_since = stream->grace_until = stream->credit_until = 0;
+    nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
+}
+
+static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now)
+{
+    apr_interval_time_t timeout = stream->exchange.timeout;
+
+    if (!stream->stalled_since || timeout <= 0) {
+        return;
+    }
+    if (stream->stalled_since + timeout <= now) {
+        if (!h2_stream_has_data(stream)) {
+            stream->stalled_since = 0;
+            return;
+        }
+        if (!keeps_up(session, stream, timeout)) {
+            reset(session, stream, NGHTTP2_CANCEL, "the client takes too little data");
+            return;
+        }
+        stream->stalled_since = now;
+        stream->stalled_bytes = stream->out_bytes;
+    }
+    h2_session_check_streams_at(session, stream->stalled_since + timeout);
+}
+
+static void check_stream(h2_session *session, h2_stream *stream, apr_time_t now)
+{
+    check_stalled(session, stream, now);
+    if (stream->grace_until) {
+        if (stream->grace_until <= now) {
+            reset(session, stream, NGHTTP2_NO_ERROR, "the rest of the request is of no use");
+            return;
+        }
+        h2_session_check_streams_at(session, stream->grace_until);
+    }
+    if (stream->credit_until) {
+        if (stream->credit_until <= now) {
+            h2_session_has_output(session, stream); /* it is sent what its window allows */
+        }
+        else {
+            h2_session_check_streams_at(session, stream->credit_until);
+        }
+    }
+}
+
+static void check_streams(h2_session *session, apr_time_t now)
 {
     h2_stream *stream;
 
-    session->stall_check_at = 0;
+    session->stream_check_at = 0;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        apr_interval_time_t timeout = stream->exchange.timeout;
+        if (!stream->is_closed) {
+            check_stream(session, stream, now);
+        }
+    }
+}
 
-        if (stream->is_closed || !stream->stalled_since || timeout <= 0) {
-            continue;
-        }
-        if (h2_session_lets_wait(session, stream, timeout)) {
-            stream->stalled_since = now;
-        }
-        if (stream->stalled_since + timeout > now) {
-            session->stall_check_at = earlier(session->stall_check_at,
-                                              stream->stalled_since + timeout);
-            continue;
-        }
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, APR_TIMEUP, session->c,
-                      H2_ID_FMT "the client takes no data, stream is reset",
-                      session->c->id, stream->id);
-        stream->stalled_since = 0;
-        nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id,
-                                  NGHTTP2_CANCEL);
+/* Returns whether the session goes on. */
+static int check_patience(h2_session *session, apr_time_t now)
+{
+    const h2_server_conf *conf = session->conf;
+
+    if (!session->is_settings_acked && session->begun + session->timeout <= now) {
+        h2_session_terminate(session, NGHTTP2_SETTINGS_TIMEOUT,
+                             "the client has not acknowledged our SETTINGS within Timeout");
+        return 0;
+    }
+    if (session->within_since && conf->max_header_time
+        && session->within_since + conf->max_header_time <= now) {
+        h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
+                             "a frame or field block took longer than H2MaxHeaderTime");
+        return 0;
+    }
+    if (conf->max_connection_time && session->begun + conf->max_connection_time <= now) {
+        h2_session_drain(session, 1);
+    }
+    return 1;
+}
+
+/* The time is up for which we have waited for the client. */
+static void give_up(h2_session *session)
+{
+    if (session->is_shut || h2_io_is_blocked(&session->io)) {
+        h2_session_abort(session, APR_TIMEUP);
+    }
+    else if (session->open_count) {
+        h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
+    }
+    else if (session->state == H2_SESSION_OPEN) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
+                      H2_ID_FMT "idle, closing", session->c->id, 0);
+        h2_session_drain(session, 0);
     }
 }
 
@@ -99,22 +212,15 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
         h2_session_end_drain(session);
     }
     deadline = base_deadline_of(session);
-    if (!deadline || deadline > now) {
-        if (session->stall_check_at && session->stall_check_at <= now) {
-            check_stalled(session, now);
-        }
+    if (deadline && deadline <= now) {
+        give_up(session);
         return;
     }
-    if (session->is_shut || h2_io_is_blocked(&session->io)) {
-        h2_session_abort(session, APR_TIMEUP);
+    if (session->is_shut || !check_patience(session, now)) {
+        return;
     }
-    else if (session->open_count) {
-        h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
-    }
-    else if (session->state == H2_SESSION_OPEN) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
-                      H2_ID_FMT "idle, closing", session->c->id, 0);
-        h2_session_drain(session, 0);
+    if (session->stream_check_at && session->stream_check_at <= now) {
+        check_streams(session, now);
     }
 }
 
@@ -139,11 +245,28 @@ static apr_int16_t wanted_events(const h2_session *session)
     return events;
 }
 
+/* Since when the socket has taken too little. */
+static void note_blocked(h2_session *session)
+{
+    apr_uint64_t sent = session->io.sent_bytes;
+
+    if (!h2_io_is_blocked(&session->io)) {
+        session->blocked_since = 0;
+    }
+    else if (!session->blocked_since
+             || sent - session->sent_before
+                    >= bytes_for(session->conf->min_response_rate, session->timeout)) {
+        session->blocked_since = session->loop->now;
+        session->sent_before = sent;
+    }
+}
+
 void h2_session_arm(h2_session *session)
 {
     int was_paused = session->is_read_paused;
 
     h2_loop_assert_held(session->loop);
+    note_blocked(session);
     session->is_read_paused = h2_session_has_too_much(session);
     if (was_paused && !session->is_read_paused) {
         session->task.revents |= APR_POLLIN; /* the filters may have kept some */

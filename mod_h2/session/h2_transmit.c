@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 /* Frames of a stream before the next one has its turn; alone it may go on. */
 #define H2_TURN_FRAMES 1
 #define H2_TURN_FRAMES_ALONE 64
@@ -18,6 +20,20 @@
 
 /* No use in a DATA frame for less room than this. */
 #define H2_DATA_ROOM_MIN_BYTES 1024
+
+/* A client that opens its window byte by byte has a frame made for each. A DATA frame that the
+ * window cuts below this is a small one; after so many in a row the stream waits, as long as this
+ * at most, for a window that is of use. */
+#define H2_SMALL_DATA_BYTES 256
+#define H2_SMALL_DATA_FRAMES 16
+#define H2_USEFUL_WINDOW_USEC (APR_USEC_PER_SEC / 5)
+
+/* A request whose response is out, and which its client could send to the end without our doing:
+ * the client shall not lose the response by our reset. */
+#define H2_GRACE_USEC (APR_USEC_PER_SEC / 2)
+
+/* Of DATA, what useful work is counted in. */
+#define H2_WORK_BYTES 2048
 
 static apr_size_t room_of(const h2_session *session)
 {
@@ -97,6 +113,31 @@ static ssize_t defer(h2_stream *stream)
     return NGHTTP2_ERR_DEFERRED;
 }
 
+/* The window lets so much of the stream's data go: is that too little to be worth a frame, after
+ * many such? Then the stream has its turn again when there is more, or its time is up. */
+static int is_too_small(h2_session *session, h2_stream *stream, apr_size_t length)
+{
+    apr_time_t now = session->loop->now;
+
+    if (length >= H2_SMALL_DATA_BYTES || (apr_off_t)length >= stream->exchange.out.total_bytes) {
+        stream->small_count = 0;
+        stream->credit_until = 0;
+        return 0;
+    }
+    if (++stream->small_count <= H2_SMALL_DATA_FRAMES) {
+        return 0;
+    }
+    if (!stream->credit_until) {
+        stream->credit_until = now + H2_USEFUL_WINDOW_USEC;
+        h2_session_check_streams_at(session, stream->credit_until);
+    }
+    else if (stream->credit_until <= now) {
+        stream->credit_until = 0;
+        return 0;
+    }
+    return 1;
+}
+
 static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer,
                        size_t length, uint32_t *flags, nghttp2_data_source *source,
                        void *user_data)
@@ -130,6 +171,9 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
         reserved += exchange->out_trailers->bytes; /* they may follow at once */
     }
     if (room_of(session) < H2_DATA_ROOM_MIN_BYTES + reserved) {
+        return defer(stream);
+    }
+    if (is_too_small(session, stream, length)) {
         return defer(stream);
     }
     if (limit && length > limit) {
@@ -180,7 +224,9 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     session->pack_used += length;
-    stream->stalled_since = 0;
+    if (!stream->small_count) {
+        session->flood.data_sent += 1 + (apr_uint32_t)(length / H2_WORK_BYTES);
+    }
     h2_exchange_has_room(&stream->exchange);
     if (padding > 1) {
         append(session, zeros, padding - 1);
@@ -208,24 +254,54 @@ static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t er
     h2_scheduler_remove(&session->scheduler, stream);
 }
 
+/* Could the client send the rest of the request's body although nobody reads it? */
+static int may_be_sent(const h2_session *session, const h2_stream *stream)
+{
+    const char *length = h2_head_get(stream->head, "content-length");
+    apr_off_t left = length ? apr_atoi64(length) - stream->in_bytes : 0;
+
+    return length
+           && left <= nghttp2_session_get_stream_local_window_size(session->ngh2, stream->id)
+           && left <= nghttp2_session_get_local_window_size(session->ngh2);
+}
+
 /* The complete response is out before the request is: the rest of its body is
  * of no use, RFC 9113, 8.1. But a tunnel is ended by each side on its own. */
 static void reset_unread(h2_session *session, h2_stream *stream)
 {
-    if (!stream->exchange.in_is_ended && !(stream->is_tunnel && stream->exchange.is_running)) {
-        reset_stream(session, stream, NGHTTP2_NO_ERROR);
+    if (stream->exchange.in_is_ended || (stream->is_tunnel && stream->exchange.is_running)) {
+        return;
     }
+    if (!stream->is_tunnel && may_be_sent(session, stream)) {
+        stream->grace_until = session->loop->now + H2_GRACE_USEC;
+        h2_session_check_streams_at(session, stream->grace_until);
+        return;
+    }
+    reset_stream(session, stream, NGHTTP2_NO_ERROR);
 }
 
-/* A client that makes us reset streams again and again for its own errors is not worth
- * a connection. */
-static void note_error(h2_session *session, apr_uint32_t error)
+/* We have had to reset a stream: if that was for an error of the client, it is counted. One that
+ * makes us do so again and again is not worth a connection. */
+static void note_reset(h2_session *session, apr_uint32_t error)
 {
     int limit = session->conf->max_stream_errors;
 
+    switch (error) {
+    case NGHTTP2_NO_ERROR:
+    case NGHTTP2_INTERNAL_ERROR:
+    case NGHTTP2_HTTP_1_1_REQUIRED:
+        return;
+    case NGHTTP2_REFUSED_STREAM:
+        h2_session_charge(session, H2_FLOOD_REFUSED);
+        return;
+    default:
+        break;
+    }
     if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->error_count > limit) {
         h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR, "more errors than H2MaxStreamErrors");
+        return;
     }
+    h2_session_charge(session, H2_FLOOD_ERRORS);
 }
 
 static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
@@ -235,7 +311,7 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
 
     h2_session_log_frame(session, frame, "sent");
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        note_error(session, frame->rst_stream.error_code);
+        note_reset(session, frame->rst_stream.error_code);
     }
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
@@ -421,7 +497,8 @@ static int is_held_back(const h2_stream *stream)
 /* Has it more to send, and may it? */
 static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
 {
-    int is_shut = h2_stream_has_data(stream) && !has_window(session, stream);
+    int is_shut = h2_stream_has_data(stream)
+                  && (stream->credit_until || !has_window(session, stream));
 
     if (bytes || !is_shut) {
         h2_scheduler_had_turn(stream, bytes);

@@ -61,7 +61,11 @@ struct h2_stream {
     apr_time_t begun;                    /* when the head was complete */
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
-    apr_time_t stalled_since;            /* the client's window is shut; 0: it is not */
+    apr_time_t stalled_since;            /* its client lets it wait, and has taken so much; 0: not */
+    apr_uint64_t stalled_bytes;
+    apr_time_t grace_until;              /* for the rest of a body that is not read any more; 0: not */
+    apr_time_t credit_until;             /* waits so long for a useful window; 0: it does not */
+    unsigned small_count;                /* DATA frames in a row that a small window has cut */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* known to the scheduler as one with output */
     unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
@@ -72,6 +76,7 @@ struct h2_stream {
     unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */
+    unsigned is_end_seen : 1;            /* the client has sent END_STREAM or RST_STREAM */
     unsigned is_tunnel : 1;              /* an extended CONNECT, RFC 8441 */
 };
 

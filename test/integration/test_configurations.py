@@ -63,11 +63,18 @@ VALUES = {
     "H2MaxStreamErrors": "4", "H2SerializeHeaders": "off", "H2ProxyRequests": "off",
     "H2Push": "off", "H2PushDiarySize": "128", "H2PushPriority": "text/css before",
     "H2PushResource": "/a.css critical", "H2WebSockets": "off", "H2PriorityHeaders": "on",
+    "H2MaxResets": "50 500", "H2MaxClientErrors": "5", "H2MaxControlFrames": "200 400",
+    "H2MaxHeaderTime": "5s", "H2MinRequestRate": "500", "H2MinResponseRate": "0",
+    "H2MaxConnectionRequests": "10000", "H2MaxConnectionTime": "1h",
 }
 OF_DIRECTORIES = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints",
                   "H2EarlyHint", "H2CopyFiles", "H2ProxyRequests", "H2Push", "H2PushResource",
                   "H2PriorityHeaders")
-OURS_ALONE = ("H2PriorityHeaders", "H2MaxFrameSize", "H2MaxHeaderListSize", "H2TuningProfile")
+OURS_ALONE = ("H2PriorityHeaders", "H2MaxFrameSize", "H2MaxHeaderListSize", "H2TuningProfile",
+              "H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames", "H2MaxHeaderTime",
+              "H2MinRequestRate", "H2MinResponseRate", "H2MaxConnectionRequests",
+              "H2MaxConnectionTime")
+TWO_VALUES = ("H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames")
 OF_SERVERS = [name for name in VALUES if name not in OF_DIRECTORIES]
 FLAGS = [name for name, value in VALUES.items() if value in ("on", "off")]
 RANGES = {
@@ -77,7 +84,10 @@ RANGES = {
     "H2TLSWarmUpSize": (0, 2 ** 63 - 1),
     "H2TLSCoolDownSecs": (0, INT_MAX), "H2Padding": (0, 8), "H2SessionExtraFiles": (0, INT_MAX),
     "H2MaxDataFrameLen": (0, 2 ** 24 - 1), "H2MaxHeaderBlockLen": (0, INT_MAX),
-    "H2MaxStreamErrors": (0, INT_MAX),
+    "H2MaxStreamErrors": (0, INT_MAX), "H2MaxResets": (0, INT_MAX),
+    "H2MaxClientErrors": (0, INT_MAX), "H2MaxControlFrames": (0, INT_MAX),
+    "H2MinRequestRate": (0, INT_MAX), "H2MinResponseRate": (0, INT_MAX),
+    "H2MaxConnectionRequests": (0, INT_MAX),
 }
 NOT_NUMBERS = ("abc", "1x", "0x10", "64k", "+5", "1.5", "5 ", "1,000", "on")
 
@@ -87,6 +97,7 @@ ORDER_OR_WEIGHT = ORDER + ", or a weight"
 PATH = "the path of a resource such as /style.css"
 IDLE = "a time of more than 0 in s, ms, mi or h, such as 600 or 10mi"
 TIME = "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
+LIMIT = "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h"
 NAME = "the name of a field, RFC 9110, 5.1"
 PROFILES = "conservative, balanced or high-concurrency"
 WITHOUT = "left out: with before the weight is that of the client's request"
@@ -101,6 +112,12 @@ WRONG_VALUES = [
     ("H2StreamTimeout 2m", "'2m'", TIME),
     ("H2StreamTimeout 100us", "'100us'", TIME),
     ('H2StreamTimeout " "', "' '", TIME),
+    ("H2MaxHeaderTime -1", "'-1'", LIMIT),
+    ("H2MaxHeaderTime soon", "'soon'", LIMIT),
+    ("H2MaxConnectionTime 1d", "'1d'", LIMIT),
+    ("H2MaxResets 20 0", "'0'", "a number from 1 to 2147483647"),
+    ("H2MaxResets 20 many", "'many'", "a number from 1 to 2147483647"),
+    ("H2MaxControlFrames 100/s", "'100/s'", "a number from 0 to 2147483647"),
     ("H2TuningProfile fast", "'fast'", PROFILES),
     ("H2TuningProfile off", "'off'", PROFILES),
     ('H2TuningProfile "balanced "', "'balanced '", PROFILES),
@@ -147,12 +164,14 @@ STRICTER = [
 ]
 
 # How many words: what httpd says of its own accord, with our help text.
-WORDS = {1: "takes one argument, ", 2: "takes two arguments, ",
+WORDS = {12: "takes 1-2 arguments, ", 1: "takes one argument, ", 2: "takes two arguments, ",
          23: "takes two or three arguments, ", 123: "takes one, two or three arguments, "}
 WRONG_COUNTS = [(name, WORDS[1]) for name in VALUES
-                if name not in ("H2EarlyHint", "H2PushPriority", "H2PushResource")]
+                if name not in ("H2EarlyHint", "H2PushPriority", "H2PushResource", *TWO_VALUES)]
+WRONG_COUNTS += [(name + words, WORDS[12]) for name in TWO_VALUES for words in ("", " 1 2 3")]
 WRONG_COUNTS += [(name + " on off", WORDS[1]) for name in FLAGS]
-WRONG_COUNTS += [(name + " 1024 2048", WORDS[1]) for name in RANGES]
+WRONG_COUNTS += [(name + " 1024 2048", WORDS[1]) for name in RANGES
+                 if name not in TWO_VALUES]
 WRONG_COUNTS += [
     ("H2TuningProfile high concurrency", WORDS[1]),
     ("H2StreamTimeout 5 s", WORDS[1]), ("H2PushDiarySize 256 256", WORDS[1]),
@@ -514,7 +533,7 @@ def test_httpd_lists_each_directive_with_a_text_that_explains_it(ours_checked):
         elif name in RANGES and name != "H2SessionExtraFiles":
             low, high = RANGES[name]
             assert re.search(r"\b%d( \([^)]*\))? to %d\b" % (low, high), text), name
-            assert re.search("bytes|seconds|requests|threads|bits|errors", text), name
+            assert re.search("bytes|seconds|requests|threads|bits|errors|streams|frames", text), name
     assert "s, ms, mi or h" in directives["H2StreamTimeout"][0]
     assert "32768" in directives["H2PushDiarySize"][0]
 

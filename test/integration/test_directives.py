@@ -37,11 +37,18 @@ NUMBERS = {
     "H2MaxDataFrameLen": (("0", "1000", "16384"), ("-1", "x", "16777216"), ("0", None)),
     "H2MaxHeaderBlockLen": (("0", "1000", str(INT_MAX)), ("-1", "x"), ("0", str(INT_MAX))),
     "H2MaxStreamErrors": (("0", "8", str(INT_MAX)), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MaxResets": (("0", "20", "20 200", "1 1"), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MaxClientErrors": (("0", "10 100"), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MaxControlFrames": (("0", "100 1000"), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MinRequestRate": (("0", "500"), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MinResponseRate": (("0", "500"), ("-1", "x"), ("0", str(INT_MAX))),
+    "H2MaxConnectionRequests": (("0", "1000"), ("-1", "x"), ("0", str(INT_MAX))),
     "H2PushDiarySize": (("0", "1", "256", "32768"), ("-1", "x", "3", "255", "65536"),
                         ("0", "32768")),
 }
 FLAGS = ("H2Direct", "H2Upgrade", "H2ModernTLSOnly", "H2OutputBuffering", "H2EarlyHints",
          "H2CopyFiles", "H2Push", "H2ProxyRequests", "H2SerializeHeaders", "H2WebSockets")
+TWO_VALUES = ("H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames")
 GLOBAL = ("H2MinWorkers", "H2MaxWorkers", "H2MaxWorkerIdleSeconds")
 IN_DIRECTORY = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints", "H2CopyFiles",
                 "H2Push", "H2ProxyRequests")
@@ -85,8 +92,8 @@ def test_a_bad_value_is_an_error_that_names_directive_value_and_range(checked, n
 
 
 @pytest.mark.parametrize("name", [*NUMBERS, *FLAGS, "H2StreamTimeout"])
-def test_a_directive_without_a_value_or_with_two_is_an_error(checked, name):
-    for line in (name, name + " 1 2"):
+def test_a_directive_without_a_value_or_with_too_many_is_an_error(checked, name):
+    for line in (name, name + (" 1 2 3" if name in TWO_VALUES else " 1 2")):
         code, output = checked.check(line + "\n")
         assert code != 0 and name in output
 

@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
 """Time limits and rates: what an administrator sets for HTTP/1.1 means the same here."""
 
+import contextlib
 import time
 
 import pytest
@@ -9,7 +10,9 @@ import environment as env
 from conftest import open_client
 from demosite import pattern
 from h1client import Http1
-from h2client import (INITIAL_WINDOW_SIZE, NO_ERROR, PREFACE, SETTINGS, Tls, Wire, frame_bytes)
+from h2client import (CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
+                      HEADERS, INITIAL_WINDOW_SIZE, NO_ERROR, PING, PREFACE, SETTINGS,
+                      PRIORITY, SETTINGS_TIMEOUT, WINDOW_UPDATE, Tls, Wire, WireClosed, frame_bytes)
 from servers import SITE, VHOSTS
 
 TIMEOUT = 1
@@ -37,6 +40,28 @@ Alias /limited/ "{docroot}/"
     KeepAliveTimeout 20
     RequestReadTimeout handshake=1 header=1 body=1
 </VirtualHost>
+<VirtualHost *:{port_patient}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    H2MinRequestRate 0
+    H2MinResponseRate 0
+</VirtualHost>
+<VirtualHost *:{port_impatient}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    Timeout 20
+    H2MaxHeaderTime 500ms
+</VirtualHost>
+<VirtualHost *:{port_short}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    H2MaxConnectionRequests 5
+</VirtualHost>
+<VirtualHost *:{port_brief}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    H2MaxConnectionTime 1s
+</VirtualHost>
 """ % TIMEOUT + VHOSTS
 
 
@@ -49,7 +74,8 @@ def mpm_and_transport(request):
 @pytest.fixture
 def server(servers, mpm_and_transport):
     return servers.get("limits", mpm_and_transport[0], LIMITS, modules=["ratelimit"],
-                       ports=("tls", "clear", "off", "reading"), threads=32)
+                       ports=("tls", "clear", "off", "reading", "patient", "impatient",
+                              "short", "brief"), threads=32)
 
 
 @pytest.fixture
@@ -174,13 +200,283 @@ def test_a_slow_download_goes_on_as_long_as_something_moves(connect):
     assert client.wait(stream).complete and stream.body == pattern(65537)
 
 
-def test_a_slow_upload_goes_on_as_long_as_something_moves(connect):
+def test_a_slow_upload_goes_on_as_long_as_enough_moves(connect):
     client = connect()
+    stream = client.request("POST", "/h2test/read", end=False)
+    for i in range(6):
+        client.send_data(stream, b"content!" * 8, end=i == 5)   # 128 bytes a second
+        time.sleep(TIMEOUT * 0.5)
+    assert client.wait(stream).text == "read 384\n"
+
+
+def test_a_slower_upload_goes_on_where_there_is_no_minimum(server):
+    client = open_client(server, "clear", port="patient")
     stream = client.request("POST", "/h2test/read", end=False)
     for i in range(6):
         client.send_data(stream, b"content", end=i == 5)
         time.sleep(TIMEOUT * 0.5)
     assert client.wait(stream).text == "read 42\n"
+
+
+def dribble(client, stream, until, seconds=12):
+    """A byte each quarter of a second until the test has seen what it waits for."""
+    started = time.monotonic()
+    while not until() and time.monotonic() - started < seconds:
+        client.send_data(stream, b"x")
+        client.poll()
+        time.sleep(0.25)
+    assert until()
+    return time.monotonic() - started
+
+
+def test_an_upload_below_the_minimum_rate_ends(server, connect, counter):
+    client = connect()
+    stream = client.request("POST", "/h2test/read?tag=%s" % counter, end=False)
+    took = dribble(client, stream, lambda: stream.done or stream.status is not None)
+    assert took <= 2 * TIMEOUT + LATE
+    env.wait_until(lambda: counter.running == 0, "the handler to end")
+    assert not client.goaways and client.get("/files/1.bin").complete
+    assert "slower than H2MinRequestRate" in server.error_log.read_text()
+
+
+def test_a_client_that_takes_a_byte_at_a_time_loses_its_stream(connect):
+    client = connect(settings={INITIAL_WINDOW_SIZE: 1}, auto_window=False, window=1 << 20)
+    stream = client.request("GET", "/files/65537.bin")
+    started = time.monotonic()
+    while not stream.done and time.monotonic() - started < 12:
+        client.send_window_update(stream.id, 1)
+        client.poll()
+        time.sleep(0.25)
+    assert stream.reset == CANCEL and time.monotonic() - started <= 2 * TIMEOUT + LATE
+    assert not client.goaways and client.get("/files/1.bin").complete
+
+
+def test_a_client_that_takes_a_byte_at_a_time_may_where_there_is_no_minimum(server):
+    client = open_client(server, "clear", port="patient", settings={INITIAL_WINDOW_SIZE: 1},
+                         auto_window=False, window=1 << 20)
+    stream = client.request("GET", "/files/65537.bin")
+    started = time.monotonic()
+    while time.monotonic() - started < TIMEOUT * 3:
+        client.send_window_update(stream.id, 1)
+        client.poll()
+        time.sleep(0.25)
+    assert not stream.done and not client.goaways
+
+
+def test_credit_byte_by_byte_is_not_answered_by_a_frame_for_each(connect):
+    client = connect(settings={INITIAL_WINDOW_SIZE: 0}, auto_window=False, window=1 << 20)
+    stream = client.request("GET", "/files/65537.bin")
+    client.wait_for(lambda: stream.status, "the head")
+    started = time.monotonic()
+    for _ in range(250):            # less than what is worth a frame of its own
+        client.send_window_update(stream.id, 1)
+        client.poll()
+    took = time.monotonic() - started
+    client.send_window_update(stream.id, 65537)
+    assert client.wait(stream).body == pattern(65537)
+    small = [f for f in client.frames if f.type == DATA and not f.sent and f.length < 64]
+    assert 16 <= len(small) <= 16 + took * 5 + 2
+
+
+def test_all_that_is_left_is_no_small_credit(connect):
+    client = connect(settings={INITIAL_WINDOW_SIZE: 1}, auto_window=False, window=1 << 20)
+    for _ in range(30):
+        stream = client.request("GET", "/files/1.bin")
+        assert client.wait(stream).body == pattern(1)
+
+
+# -- H2MaxHeaderTime, SETTINGS_TIMEOUT ------------------------------------------------------------
+
+
+BEGUN = {
+    "the-head-of-a-frame": frame_bytes(PING, 0, 0, b"x" * 8)[:5],
+    "a-ping": frame_bytes(PING, 0, 0, b"x" * 8)[:-1],
+    "a-field-block": frame_bytes(HEADERS, END_STREAM, 1, b"\x82\x84"),
+    "headers": frame_bytes(HEADERS, END_STREAM | END_HEADERS, 1, b"\x82", length=400),
+}
+
+
+@pytest.mark.parametrize("what", BEGUN)
+def test_what_has_begun_is_to_end_in_time(server, what):
+    client = open_client(server, "clear", port="impatient")
+    client.wait_settings()
+    started = time.monotonic()
+    client.send_raw(BEGUN[what])
+    client.wait_closed(timeout=10)
+    assert 0.4 <= time.monotonic() - started <= 0.5 + LATE
+    assert client.goaways[-1].error_code == ENHANCE_YOUR_CALM
+
+
+def test_a_field_block_byte_by_byte_has_no_more_time(server):
+    client = open_client(server, "clear", port="impatient")
+    client.wait_settings()
+    client.send_raw(frame_bytes(HEADERS, END_STREAM, 1, b"\x82"))
+    started = time.monotonic()
+    while not client.goaways and time.monotonic() - started < 10:
+        client.send_raw(frame_bytes(CONTINUATION, 0, 1, b""))
+        client.poll()
+        time.sleep(0.2)
+    assert client.goaways[-1].error_code == ENHANCE_YOUR_CALM
+    assert time.monotonic() - started <= 0.5 + LATE
+
+
+def test_many_frames_in_pieces_have_their_time_each(server):
+    client = open_client(server, "clear", port="impatient")
+    client.wait_settings()
+    ping = frame_bytes(PING, 0, 0, b"12345678")
+    for _ in range(10):             # 1.5 s altogether
+        client.send_raw(ping[-7:] + ping[:-7] if _ else ping[:-7])
+        client.poll()
+        time.sleep(0.15)
+    client.send_raw(ping[-7:])
+    assert client.get("/files/1.bin").complete and not client.goaways
+
+
+def test_settings_are_to_be_acknowledged_in_time(connect):
+    client = connect(auto_ack=False)
+    started = time.monotonic()
+    with contextlib.suppress(WireClosed):
+        while not client.goaways and time.monotonic() - started < 10:
+            client.get("/files/1.bin")
+            time.sleep(0.05)
+    assert client.goaways[-1].error_code == SETTINGS_TIMEOUT
+    assert TIMEOUT * 0.8 <= time.monotonic() - started <= TIMEOUT + LATE
+
+
+# -- H2MaxResets, H2MaxClientErrors, H2MaxControlFrames; test/attack has all the ways there are ------
+
+
+def cancel_one(client):
+    stream = client.request("POST", "/h2test/read", end=False)
+    client.send_reset(stream)
+
+
+def make_us_reset(client):
+    client.request("GET", "/", [("connection", "close")])
+
+
+def assert_calmed_down(server, client, act, limit, count):
+    for _ in range(count * 2):
+        act(client)
+        client.poll()
+        if client.goaways:
+            break
+    client.wait_closed(timeout=5)
+    assert [g.error_code for g in client.goaways] == [ENHANCE_YOUR_CALM]
+    said = [line for line in server.error_log.read_text().splitlines()
+            if "than " + limit in line and ":info]" in line
+            and ":%d]" % client.wire.sock.getsockname()[1] in line]
+    assert len(said) == 1
+
+
+def test_a_client_that_resets_too_much_is_told_to_calm_down(server, connect):
+    assert_calmed_down(server, connect(), cancel_one, "H2MaxResets", 200)
+
+
+def test_a_client_that_makes_us_reset_too_much_is_told_to_calm_down(server, connect):
+    assert_calmed_down(server, connect(), make_us_reset, "H2MaxClientErrors", 200)
+
+
+FLOODS = {
+    "PING": frame_bytes(PING, 0, 0, b"12345678"),
+    "PRIORITY": frame_bytes(PRIORITY, 0, 1, bytes(4) + b"\x10"),
+    "SETTINGS": frame_bytes(SETTINGS, 0, 0),
+    "WINDOW_UPDATE": frame_bytes(WINDOW_UPDATE, 0, 0, b"\0\0\0\1"),
+    "an unknown type": frame_bytes(0x77, 0, 0, b"?"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_of_frames_is_told_to_calm_down(server, connect, kind):
+    def act(client):
+        client.send_raw(FLOODS[kind] * 50)
+    assert_calmed_down(server, connect(), act, "H2MaxControlFrames", 30)
+
+
+def test_all_streams_of_a_connection_may_be_cancelled_at_once(connect):
+    """Twice, as the next page may be left at once, too."""
+    client = connect()
+    client.wait_settings()
+    for _ in range(2):
+        streams = [client.request("POST", "/h2test/read", end=False) for _ in range(100)]
+        for stream in streams:
+            client.send_reset(stream)
+    assert client.get("/files/1.bin").complete and not client.goaways
+
+
+def test_resets_may_go_on_as_long_as_requests_are_answered(connect):
+    client = connect()
+    for _ in range(600):
+        cancel_one(client)
+        assert client.get("/files/1.bin").complete
+    assert not client.goaways
+
+
+def test_window_updates_for_each_frame_of_a_long_download_are_no_flood(connect):
+    """As a client sends them that gives credit back at once."""
+    client = connect(settings={INITIAL_WINDOW_SIZE: 5000}, window=1 << 20)
+    streams = [client.request("GET", "/files/1048576.bin", keep_body=False) for _ in range(12)]
+    client.wait(*streams, timeout=30)
+    assert all(s.complete for s in streams) and not client.goaways
+    assert sum(f.type == WINDOW_UPDATE and f.sent for f in client.frames) > 2000
+
+
+# -- the life of a connection ---------------------------------------------------------------------
+
+
+def test_a_connection_ends_gracefully_after_its_requests(server):
+    client = open_client(server, "clear", port="short")
+    streams = [client.request("GET", "/files/1.bin") for _ in range(5)]
+    client.wait(*streams)
+    assert all(s.complete for s in streams)
+    client.wait_closed(timeout=5)
+    assert [g.error_code for g in client.goaways] == [NO_ERROR, NO_ERROR]
+    assert client.goaways[-1].last_stream_id == 9
+
+
+def test_a_connection_ends_gracefully_after_its_time(server):
+    client = open_client(server, "clear", port="brief")
+    started = time.monotonic()
+    count = 0
+    while not client.goaways and time.monotonic() - started < 10:
+        assert client.get("/files/1.bin").complete
+        count += 1
+    assert 0.8 <= time.monotonic() - started <= 1 + LATE
+    assert client.goaways[0].error_code == NO_ERROR
+    stream = client.request("GET", "/files/1.bin")      # on its way already
+    assert client.wait(stream).complete or stream.id > client.goaways[-1].last_stream_id
+
+
+# -- the rest of a request that is answered ---------------------------------------------------------
+
+
+def test_a_client_that_could_send_the_rest_at_once_has_time_for_it(connect):
+    """It would lose the response by a reset that is on its way."""
+    client = connect()
+    stream = client.request("POST", "/missing", [("content-length", "1000")], end=False)
+    client.wait_for(lambda: stream.ended, "the response")
+    assert stream.reset is None
+    client.send_data(stream, b"x" * 1000, end=True)
+    client.ping()
+    assert stream.complete and stream.reset is None
+
+
+def test_the_time_for_the_rest_is_short(connect):
+    client = connect()
+    stream = client.request("POST", "/missing", [("content-length", "1000")], end=False)
+    started = time.monotonic()
+    client.wait_for(lambda: stream.reset is not None, "the reset")
+    assert stream.ended and stream.reset == NO_ERROR
+    assert 0.4 <= time.monotonic() - started <= 0.5 + LATE
+
+
+def test_who_would_have_to_wait_for_credit_has_no_time(connect):
+    client = connect()
+    stream = client.request("POST", "/missing", [("content-length", "10000000")], end=False)
+    started = time.monotonic()
+    client.wait_for(lambda: stream.reset is not None, "the reset")
+    assert stream.ended and stream.reset == NO_ERROR
+    assert time.monotonic() - started < 0.4
 
 
 def test_a_handler_may_work_longer_than_timeout(connect):

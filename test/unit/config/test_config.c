@@ -129,7 +129,7 @@ static void each_value_of_a_vhost_wins_alone(void **state)
         h2_server_conf *merged;
 
         h2_config_set(child, (h2_config_field)i, odd_value((h2_config_field)i));
-        assert_int_equal(child->set_fields, 1u << i);
+        assert_int_equal(child->set_fields, H2_CONFIG_BIT(i));
         merged = h2_config_merge_server(pool, fresh_server(), child);
         assert_memory_equal(merged, child, sizeof(*child));
         /* and it is the field that the setting is about: no other default moved */

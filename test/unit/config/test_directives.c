@@ -230,6 +230,9 @@ static void the_ends_of_each_range_are_taken_and_no_more(void **state)
         {"H2MaxDataFrameLen", "-1", "0", "16777215", "16777216"},
         {"H2MaxHeaderBlockLen", "-1", "0", "2147483647", "2147483648"},
         {"H2MaxStreamErrors", "-1", "0", "2147483647", "2147483648"},
+        {"H2MinRequestRate", "-1", "0", "2147483647", "2147483648"},
+        {"H2MinResponseRate", "-1", "0", "2147483647", "2147483648"},
+        {"H2MaxConnectionRequests", "-1", "0", "2147483647", "2147483648"},
     };
     static const char *const no_numbers[] = {"", "many", "1x", " 1", "+1", "0x1", "1.0", "on"};
     size_t i, k;
@@ -260,6 +263,59 @@ static void a_refused_value_changes_nothing(void **state)
     assert_int_equal(conf->serialize_headers, 0);
     assert_int_equal(conf->set_fields, 0);
     assert_int_equal(conf->window_bytes, 65535);
+}
+
+static void limits_of_floods_have_a_rate_and_may_have_a_burst(void **state)
+{
+    static const struct {
+        const char *name;
+        apr_size_t offset;
+        int burst; /* the default */
+    } limits[] = {
+        {"H2MaxResets", APR_OFFSETOF(h2_server_conf, resets), H2_CONFIG_UNSET},
+        {"H2MaxClientErrors", APR_OFFSETOF(h2_server_conf, client_errors), H2_CONFIG_UNSET},
+        {"H2MaxControlFrames", APR_OFFSETOF(h2_server_conf, control_frames), 1000},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); ++i) {
+        const command_rec *cmd = command(limits[i].name);
+        h2_flood_limit *limit = (h2_flood_limit *)((char *)conf + limits[i].offset);
+        cmd_parms parms = {0};
+
+        parms.cmd = cmd;
+        parms.info = cmd->cmd_data;
+        parms.pool = pool;
+        parms.server = &server;
+        assert_int_equal(cmd->args_how, TAKE12);
+        assert_null(cmd->AP_TAKE2(&parms, dir, "7", NULL));
+        assert_int_equal(limit->rate, 7);
+        assert_int_equal(limit->burst, limits[i].burst);
+        assert_null(cmd->AP_TAKE2(&parms, dir, "0", "2147483647"));
+        assert_int_equal(limit->rate, 0);
+        assert_int_equal(limit->burst, 2147483647);
+        assert_refused(cmd->AP_TAKE2(&parms, dir, "x", "5"), limits[i].name, "x",
+                       "a number from 0 to 2147483647");
+        assert_refused(cmd->AP_TAKE2(&parms, dir, "8", "0"), limits[i].name, "0",
+                       "a number from 1 to 2147483647");
+        assert_int_equal(limit->rate, 0);
+    }
+}
+
+static void limits_of_time_may_be_none(void **state)
+{
+    (void)state;
+    assert_null(given("H2MaxHeaderTime", "500ms"));
+    assert_int_equal(conf->max_header_time, apr_time_from_msec(500));
+    assert_null(given("H2MaxConnectionTime", "3600"));
+    assert_int_equal(conf->max_connection_time, apr_time_from_sec(3600));
+    assert_null(given("H2MaxHeaderTime", "0"));
+    assert_int_equal(conf->max_header_time, 0);
+    assert_refused(given("H2MaxHeaderTime", "-1"), "H2MaxHeaderTime", "-1",
+                   "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h");
+    assert_refused(given("H2MaxConnectionTime", "soon"), "H2MaxConnectionTime", "soon",
+                   "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h");
 }
 
 static void flags_are_on_or_off(void **state)
@@ -748,7 +804,7 @@ static void each_directive_has_a_help_text_and_is_there_once(void **state)
             assert_non_null(strstr(cmd->errmsg, "(default: "));
         }
     }
-    assert_int_equal(count, 37);
+    assert_int_equal(count, 45);
     assert_int_equal(refused_count, 5);
 }
 
@@ -821,6 +877,8 @@ int main(void)
         TEST(numbers_are_stored_in_the_readers_units),
         TEST(the_ends_of_each_range_are_taken_and_no_more),
         TEST(a_refused_value_changes_nothing),
+        TEST(limits_of_floods_have_a_rate_and_may_have_a_burst),
+        TEST(limits_of_time_may_be_none),
         TEST(flags_are_on_or_off),
         TEST(flags_of_directories_are_each_their_own),
         TEST(a_directorys_value_stays_in_the_directory),

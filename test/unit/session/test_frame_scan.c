@@ -22,6 +22,11 @@ static apr_size_t length;
 static found all[FOUND_MAX];
 static int count;
 
+/* The ids of the frames that are to be judged. */
+#define HEADS_MAX 64
+static int heads[HEADS_MAX];
+static int head_count;
+
 static int setup(void **state)
 {
     (void)state;
@@ -67,6 +72,15 @@ static void priority_frame(int id, unsigned parent, int weight)
     append_dependency(parent, weight);
 }
 
+/* A frame that is to be judged; is its head all there is of it? */
+static void note_head(const h2_frame_scan *scan, apr_size_t at)
+{
+    assert_int_equal(h2_frame_scan_head_bytes(scan, H2_SCAN_HEAD), 9);
+    assert_memory_equal(scan->seen, bytes + at - 9, 9);
+    assert_true(head_count < HEADS_MAX);
+    heads[head_count++] = scan->stream_id;
+}
+
 /* Everything, in pieces of so many bytes. */
 static void scan_in_pieces(apr_size_t size)
 {
@@ -75,19 +89,26 @@ static void scan_in_pieces(apr_size_t size)
 
     h2_frame_scan_init(&scan);
     count = 0;
+    head_count = 0;
     while (at < length) {
         apr_size_t piece = (length - at < size) ? length - at : size;
-        apr_size_t used = h2_frame_scan_next(&scan, bytes + at, piece);
+        h2_scan_found what;
+        apr_size_t used = h2_frame_scan_next(&scan, bytes + at, piece, &what);
 
         assert_true(used > 0 && used <= piece);
         at += used;
-        if (!scan.stream_id) {
+        if (what == H2_SCAN_NOTHING) {
             assert_int_equal(used, piece);
-            continue;
         }
-        assert_true(count < FOUND_MAX);
-        all[count++] = (found){scan.stream_id, scan.is_headers, scan.dependency.parent_id,
-                               scan.dependency.weight, scan.dependency.is_exclusive, at};
+        else if (what == H2_SCAN_HEAD) {
+            note_head(&scan, at);
+        }
+        else {
+            assert_true(count < FOUND_MAX);
+            all[count++] = (found){scan.stream_id, scan.type == NGHTTP2_HEADERS,
+                                   scan.dependency.parent_id, scan.dependency.weight,
+                                   scan.dependency.is_exclusive, at};
+        }
     }
 }
 
@@ -185,23 +206,92 @@ static void what_follows_in_a_longer_frame_is_passed_over(void **state)
 static void the_largest_frame_is_passed_over(void **state)
 {
     h2_frame_scan scan;
+    h2_scan_found what;
     unsigned char head[9] = {0xff, 0xff, 0xff, NGHTTP2_DATA, 0, 0, 0, 0, 1};
     apr_size_t left = 0xffffff;
 
     (void)state;
     h2_frame_scan_init(&scan);
-    assert_int_equal(h2_frame_scan_next(&scan, bytes, length), length);
-    assert_int_equal(h2_frame_scan_next(&scan, head, sizeof(head)), sizeof(head));
+    assert_int_equal(h2_frame_scan_next(&scan, bytes, length, &what), length);
+    assert_int_equal(h2_frame_scan_next(&scan, head, sizeof(head), &what), sizeof(head));
+    assert_int_equal(what, H2_SCAN_HEAD);
     while (left) {
         apr_size_t piece = (left < sizeof(bytes)) ? left : sizeof(bytes);
 
-        assert_int_equal(h2_frame_scan_next(&scan, bytes, piece), piece);
+        assert_false(h2_frame_scan_is_within(&scan)); /* a body has limits of its own */
+        assert_int_equal(h2_frame_scan_next(&scan, bytes, piece, &what), piece);
+        assert_int_equal(what, H2_SCAN_NOTHING);
         left -= piece;
     }
     length = 0;
     priority_frame(1, 0, 16);
-    assert_int_equal(h2_frame_scan_next(&scan, bytes, length), length);
+    assert_int_equal(h2_frame_scan_next(&scan, bytes, length, &what), 9);
+    assert_int_equal(what, H2_SCAN_HEAD);
+    assert_int_equal(h2_frame_scan_next(&scan, bytes + 9, length - 9, &what), length - 9);
+    assert_int_equal(what, H2_SCAN_DEPENDENCY);
     assert_int_equal(scan.stream_id, 1);
+}
+
+/* The usual requests cost nothing; whatever else there is has to be looked at. */
+static void all_but_the_next_request_in_one_frame_is_judged(void **state)
+{
+    apr_size_t size;
+
+    (void)state;
+    append_head(4, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1);
+    append_zeros(4);
+    append_head(4, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3);
+    append_zeros(4);
+    append_head(0, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1);
+    append_head(4, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 3); /* trailers, or an error */
+    append_zeros(4);
+    append_head(4, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 7); /* 5 is left out */
+    append_zeros(4);
+    append_head(4, NGHTTP2_HEADERS, 0, 9);
+    append_zeros(4);
+    append_head(0, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 9);
+    append_head(0, 0x99, 0, 11);
+    for (size = 20; size <= length; ++size) {
+        scan_in_pieces(length);
+        assert_int_equal(head_count, 6);
+        assert_int_equal(heads[0], 1);
+        assert_int_equal(heads[1], 3);
+        assert_int_equal(heads[2], 7);
+        assert_int_equal(heads[3], 9);
+        assert_int_equal(heads[4], 9);
+        assert_int_equal(heads[5], 11);
+    }
+}
+
+static void what_has_begun_is_known(void **state)
+{
+    h2_frame_scan scan;
+    h2_scan_found what;
+
+    (void)state;
+    h2_frame_scan_init(&scan);
+    assert_false(h2_frame_scan_is_within(&scan)); /* silence */
+    h2_frame_scan_next(&scan, bytes, 5, &what);
+    assert_true(h2_frame_scan_is_within(&scan)); /* a part of the preface */
+    h2_frame_scan_next(&scan, bytes + 5, length - 5, &what);
+    assert_false(h2_frame_scan_is_within(&scan));
+    length = 0;
+    append_head(1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1);
+    append_zeros(1);
+    append_head(2, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1);
+    append_zeros(2);
+    h2_frame_scan_next(&scan, bytes, 4, &what);
+    assert_true(h2_frame_scan_is_within(&scan));
+    assert_int_equal(h2_frame_scan_head_bytes(&scan, what), 4);
+    h2_frame_scan_next(&scan, bytes + 4, 5, &what);
+    h2_frame_scan_next(&scan, bytes + 9, 1, &what);
+    assert_true(h2_frame_scan_is_within(&scan)); /* the field block goes on */
+    assert_int_equal(scan.block_count, 1);
+    h2_frame_scan_next(&scan, bytes + 10, 9, &what);
+    assert_true(h2_frame_scan_is_within(&scan));
+    h2_frame_scan_next(&scan, bytes + 19, 2, &what);
+    assert_false(h2_frame_scan_is_within(&scan));
+    assert_int_equal(scan.block_count, 1);
 }
 
 static void the_reserved_bit_of_an_id_does_not_count(void **state)
@@ -225,6 +315,8 @@ int main(void)
         TEST(frames_that_are_too_short_are_passed_over),
         TEST(what_follows_in_a_longer_frame_is_passed_over),
         TEST(the_largest_frame_is_passed_over),
+        TEST(all_but_the_next_request_in_one_frame_is_judged),
+        TEST(what_has_begun_is_known),
         TEST(the_reserved_bit_of_an_id_does_not_count),
     };
 

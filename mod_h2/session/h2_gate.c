@@ -153,6 +153,7 @@ static int check_settings(h2_session *session, const h2_frame_scan *head)
     if (head->flags & NGHTTP2_FLAG_ACK) {
         return 1;
     }
+    h2_settings_scan_begin(&session->settings_scan, head->length);
     session->widest_window = 0;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         apr_int64_t window = nghttp2_session_get_stream_remote_window_size(session->ngh2,

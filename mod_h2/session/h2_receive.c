@@ -368,6 +368,21 @@ static int give(h2_session *session, const unsigned char *data, apr_size_t lengt
                || give_as_is(session, data + before + 1, length - before - 1));
 }
 
+/* What comes behind a head, or a part of it. */
+static int give_payload(h2_session *session, const unsigned char *data, apr_size_t length)
+{
+    apr_uint32_t error = 0;
+
+    if (session->settings_scan.left_bytes) {
+        error = h2_settings_scan_next(&session->settings_scan, data, length);
+    }
+    if (error) {
+        h2_session_terminate(session, error, "SETTINGS with a value that is not allowed");
+        return 0;
+    }
+    return give(session, data, length);
+}
+
 static int judge_frame(h2_session *session)
 {
     const h2_frame_scan *scan = &session->scan;
@@ -396,7 +411,7 @@ static apr_status_t feed(h2_session *session, const unsigned char *data, apr_siz
         apr_size_t kept = h2_frame_scan_head_bytes(scan, found);
 
         scanned += count;
-        if (count > kept && !give(session, piece, count - kept)) {
+        if (count > kept && !give_payload(session, piece, count - kept)) {
             return APR_EGENERAL;
         }
         if (found == H2_SCAN_HEAD && !judge_frame(session)) {

@@ -16,6 +16,12 @@
  * window of the connection, RFC 9113, 6.9. */
 #define H2_CONNECTION_WINDOW_MAX ((apr_int64_t)0x7fffffff)
 
+/* Responses that wait for their windows to be opened: what one of them takes beside its content, how
+ * many there may be whatever they take, and what more of them may take together. */
+#define H2_SHUT_STREAM_BYTES ((apr_size_t)22 * 1024)
+#define H2_SHUT_STREAMS 100
+#define H2_SHUT_BYTES ((apr_size_t)4 * 1024 * 1024)
+
 /* nghttp2 has limits of its own, for the same purpose as ours: they lie so far beyond these that
  * they only stand in for a mistake of ours. */
 #define H2_NGHTTP2_LIMIT 1000000
@@ -313,11 +319,31 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     return APR_SUCCESS;
 }
 
+/* Is there so much that the client has asked for and does not take that it shall take some of it
+ * first? Responses that only wait for their turn are not meant. */
+static int is_glutted(const h2_session *session)
+{
+    const h2_stream *stream;
+    apr_size_t bytes = 0;
+    int count = 0;
+
+    if (session->open_count <= H2_SHUT_STREAMS) {
+        return 0;
+    }
+    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
+        if (!stream->is_closed && !stream->is_sending && h2_stream_has_data(stream)) {
+            ++count;
+            bytes += H2_SHUT_STREAM_BYTES + stream->exchange.out.memory_bytes;
+        }
+    }
+    return count > H2_SHUT_STREAMS && bytes > H2_SHUT_BYTES;
+}
+
 h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after)
 {
     h2_stream *next;
 
-    if (session->state == H2_SESSION_CLOSING) {
+    if (session->state == H2_SESSION_CLOSING || is_glutted(session)) {
         return NULL;
     }
     next = after ? APR_RING_NEXT(after, wait_link) : APR_RING_FIRST(&session->waiting);

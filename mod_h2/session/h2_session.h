@@ -27,6 +27,7 @@
 #include "session/h2_id_ranges.h"
 #include "session/h2_push_diary.h"
 #include "session/h2_scheduler.h"
+#include "session/h2_settings_scan.h"
 #include "stream/h2_stream.h"
 
 /* Bytes of frames that are packed before they are written: with its TLS records
@@ -68,6 +69,7 @@ struct h2_session {
     struct h2_updates *updates;        /* of PRIORITY_UPDATE; NULL: there was none */
     struct h2_groups *groups;          /* that streams depend on; NULL: there was none */
     h2_frame_scan scan;
+    h2_settings_scan settings_scan;
     unsigned even_byte_in;             /* so many bytes on is the last one of a GOAWAY's id; 0: not */
     apr_int64_t peer_window;           /* SETTINGS_INITIAL_WINDOW_SIZE of the client */
     apr_int64_t widest_window;         /* of all streams, when the client's last SETTINGS began */

@@ -15,9 +15,6 @@
 /* Room that a DATA frame needs beside its payload: its header and padding. */
 #define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
 
-/* One entry of a SETTINGS frame, RFC 9113, 6.5.1. */
-#define H2_SETTING_BYTES 6
-
 /* No use in a DATA frame for less room than this. */
 #define H2_DATA_ROOM_MIN_BYTES 1024
 

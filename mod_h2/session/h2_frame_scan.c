@@ -51,6 +51,17 @@ static int is_usual(const h2_frame_scan *scan, const unsigned char *head)
            && stream_id_at(head + 5) == scan->opened_id + 2;
 }
 
+/* Of such a one, what is of use. */
+static void pass_usual(h2_frame_scan *scan, const unsigned char *head)
+{
+    scan->skip_bytes = HEAD_BYTES + payload_bytes(head);
+    scan->type = NGHTTP2_HEADERS;
+    scan->flags = head[4];
+    scan->opened_id += 2;
+    scan->stream_id = scan->opened_id;
+    ++scan->block_count;
+}
+
 static void note_head(h2_frame_scan *scan, const unsigned char *head)
 {
     scan->length = payload_bytes(head);
@@ -114,8 +125,7 @@ apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, ap
         at += scan->skip_bytes;
         scan->skip_bytes = 0;
         if (!scan->seen_count && length - at >= HEAD_BYTES && is_usual(scan, data + at)) {
-            note_head(scan, data + at);
-            scan->skip_bytes = HEAD_BYTES + scan->length;
+            pass_usual(scan, data + at);
             continue;
         }
         *pfound = take(scan, data[at++]);

@@ -36,28 +36,28 @@ static int may_be_slow(const h2_context *context)
            && !strncasecmp(type, GRPC_TYPE, sizeof(GRPC_TYPE) - 1);
 }
 
-/* The body is about to be waited for. APR_TIMEUP: it has come so slowly that nobody does. */
-static apr_status_t check_rate(h2_context *context)
+/* Waits, where that has not been for so long and for so little that nobody does: APR_TIMEUP. */
+static apr_status_t wait_for_more(h2_context *context)
 {
-    apr_time_t now = context->session->loop->now;
+    h2_loop *loop = context->session->loop;
     apr_interval_time_t timeout = context->stream_timeout;
     apr_off_t least = (apr_off_t)context->session->conf->min_request_rate * apr_time_sec(timeout);
+    apr_time_t begun = loop->now;
+    apr_status_t rv;
 
-    if (!context->waits_since) {
-        context->waits_since = now;
-        context->waits_bytes = 0;
+    if (timeout > 0 && context->waited >= timeout) {
+        if (context->waited_bytes < least && !may_be_slow(context)) {
+            ap_log_cerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, context->session->c,
+                          H2_ID_FMT "the request's body comes slower than H2MinRequestRate",
+                          context->session->c->id, context->stream->id);
+            return APR_TIMEUP;
+        }
+        context->waited = 0;
+        context->waited_bytes = 0;
     }
-    if (timeout <= 0 || now - context->waits_since < timeout) {
-        return APR_SUCCESS;
-    }
-    if (context->waits_bytes < least && !may_be_slow(context)) {
-        ap_log_cerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, context->session->c,
-                      H2_ID_FMT "the request's body comes slower than H2MinRequestRate",
-                      context->session->c->id, context->stream->id);
-        return APR_TIMEUP;
-    }
-    context->waits_since = 0;
-    return APR_SUCCESS;
+    rv = h2_pump_wait(context);
+    context->waited += loop->now - begun;
+    return rv;
 }
 
 /* Waits until there is something to read; gives the first chunks, or none when the
@@ -86,10 +86,7 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
             rv = APR_EAGAIN;
             break;
         }
-        rv = check_rate(context);
-        if (rv == APR_SUCCESS) {
-            rv = h2_pump_wait(context);
-        }
+        rv = wait_for_more(context);
         has_waited = 1;
         has_credited = 0;
     }
@@ -103,7 +100,7 @@ static apr_status_t take_chunks(h2_context *context, apr_read_type_e block, h2_c
         while (!h2_chunks_is_empty(&exchange->in) && taken->total_bytes < H2_BODY_TAKE_BYTES) {
             h2_chunks_append(taken, h2_chunks_pop(&exchange->in));
         }
-        context->waits_bytes += taken->total_bytes;
+        context->waited_bytes += taken->total_bytes;
         if (has_waited) {
             h2_session_widen(context->session, context->stream);
         }

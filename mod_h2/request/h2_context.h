@@ -57,8 +57,8 @@ struct h2_context {
 
     apr_interval_time_t stream_timeout; /* H2StreamTimeout, for the exchange */
     apr_bucket_brigade *body;       /* read from the exchange, not yet asked for */
-    apr_time_t waits_since;         /* a body comes slower than it is read; 0: it does not */
-    apr_off_t waits_bytes;          /* that have come since then */
+    apr_interval_time_t waited;     /* for the body, and how much of it has come since that was 0 */
+    apr_off_t waited_bytes;
     unsigned body_is_ended : 1;     /* its EOS has been given */
     unsigned has_trailers : 1;      /* those of the request, if there were any, are in r */
 

@@ -37,10 +37,14 @@ static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
 {
     int32_t id = hd->stream_id;
     int is_ended = (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    int most = session->conf->max_connection_requests;
     h2_stream *stream;
 
     ++session->emitted_count;
     session->highest_id = id;
+    if (most && session->emitted_count >= most) {
+        h2_session_drain(session, 1);
+    }
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
@@ -69,9 +73,6 @@ static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
         h2_session_depend(session, stream, NULL);
     }
     session->receiving = stream;
-    if (session->emitted_count == session->conf->max_connection_requests) {
-        h2_session_drain(session, 1);
-    }
     return 0;
 }
 

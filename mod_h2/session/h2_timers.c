@@ -120,8 +120,8 @@ static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now
         return;
     }
     if (stream->stalled_since + timeout <= now) {
-        if (!h2_stream_has_data(stream)) {
-            stream->stalled_since = 0;
+        if (stream->is_sending || !h2_stream_has_data(stream)) {
+            stream->stalled_since = 0; /* its window is open */
             return;
         }
         if (!keeps_up(session, stream, timeout)) {

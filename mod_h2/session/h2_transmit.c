@@ -224,6 +224,9 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     if (!stream->small_count) {
         session->flood.data_sent += 1 + (apr_uint32_t)(length / H2_WORK_BYTES);
     }
+    if (!stream->exchange.out.total_bytes) {
+        stream->stalled_since = 0; /* the client has taken all that there was */
+    }
     h2_exchange_has_room(&stream->exchange);
     if (padding > 1) {
         append(session, zeros, padding - 1);

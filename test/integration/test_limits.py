@@ -270,7 +270,7 @@ def test_credit_byte_by_byte_is_not_answered_by_a_frame_for_each(connect):
     started = time.monotonic()
     for _ in range(250):            # less than what is worth a frame of its own
         client.send_window_update(stream.id, 1)
-        client.poll()
+        client.ping()               # each is seen alone
     took = time.monotonic() - started
     client.send_window_update(stream.id, 65537)
     assert client.wait(stream).body == pattern(65537)

@@ -11,6 +11,7 @@
 #include <http_ssl.h>
 #include <mpm_common.h>
 
+#include "base/h2_clock.h"
 #include "config/h2_config.h"
 #include "conn/h2_child.h"
 #include "conn/h2_tls_policy.h"
@@ -197,12 +198,12 @@ static void wait_until_over(h2_session *session)
             continue;
         }
         if (!until) {
-            until = apr_time_now() + h2_child_stop_usec();
+            until = h2_clock_now() + h2_child_stop_usec();
         }
-        if (apr_time_now() >= until) {
+        if (h2_clock_now() >= until) {
             h2_child_leave();
         }
-        h2_loop_cond_wait(loop, session->waiter, until - apr_time_now());
+        h2_loop_cond_wait(loop, session->waiter, until - h2_clock_now());
     }
     h2_loop_unlock(loop);
 }
@@ -301,14 +302,14 @@ static int wait_for_bytes(conn_rec *c, apr_interval_time_t timeout)
 static int begins_with_preface(conn_rec *c)
 {
     apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
-    apr_time_t until = apr_time_now() + c->base_server->timeout;
+    apr_time_t until = h2_clock_now() + c->base_server->timeout;
     int is_ended = 0, length = look_for_preface(c, bb, 4);
 
     if (length > 0) {
         length = look_for_preface(c, bb, H2_PREFACE_BYTES);
     }
     while (length > 0 && length < (int)H2_PREFACE_BYTES && !is_ended
-           && apr_time_now() < until) {
+           && h2_clock_now() < until) {
         int before = length;
         int is_readable = wait_for_bytes(c, H2_PREFACE_LOOK_USEC);
 

@@ -4,6 +4,8 @@
 
 #include <apr_atomic.h>
 
+#include "base/h2_clock.h"
+
 /* Events that one call of poll brings at most: the batch of a leader. */
 #define H2_LOOP_EVENTS_MAX 256
 
@@ -13,6 +15,10 @@
 
 /* Longest wait in poll, so that a lost wake-up could never hang a connection. */
 #define H2_LOOP_WAIT_MAX_USEC (30 * APR_USEC_PER_SEC)
+
+/* The system's clock has been set, and did not only go a little too fast or too slow: waits on
+ * condition variables end by it. */
+#define H2_LOOP_CLOCK_SET_USEC APR_USEC_PER_SEC
 
 /* prefork: so often it is asked whether the child is to end, as no signal is lost then. */
 #define H2_LOOP_SINGLE_WAIT_USEC APR_USEC_PER_SEC
@@ -47,8 +53,10 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
     loop->process_bits = (apr_uint64_t)getpid() << 32;
     loop->scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->record_scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
-    loop->now = apr_time_now();
+    loop->now = h2_clock_now();
+    loop->wall_offset = apr_time_now() - loop->now;
     loop->slot_done = slot_number(loop->now);
+    APR_RING_INIT(&loop->cond_waits, h2_cond_wait, link);
     APR_RING_INIT(&loop->tasks, h2_task, link);
     APR_RING_INIT(&loop->ready, h2_task, ready_link);
     APR_RING_INIT(&loop->later, h2_task, ready_link);
@@ -83,7 +91,7 @@ void h2_loop_lock(h2_loop *loop)
 {
     apr_thread_mutex_lock(loop->lock);
     set_held(loop, 1);
-    loop->now = apr_time_now();
+    loop->now = h2_clock_now();
 }
 
 void h2_loop_unlock(h2_loop *loop)
@@ -96,15 +104,41 @@ void h2_loop_unlock(h2_loop *loop)
 apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
                                apr_interval_time_t timeout_usec)
 {
+    h2_cond_wait wait;
     apr_status_t rv;
 
     h2_loop_assert_held(loop);
+    wait.cond = cond;
+    APR_RING_INSERT_TAIL(&loop->cond_waits, &wait, h2_cond_wait, link);
     set_held(loop, 0);
     rv = (timeout_usec < 0) ? apr_thread_cond_wait(cond, loop->lock)
                             : apr_thread_cond_timedwait(cond, loop->lock, timeout_usec);
     set_held(loop, 1);
-    loop->now = apr_time_now();
+    APR_RING_REMOVE(&wait, link);
+    loop->now = h2_clock_now();
     return rv;
+}
+
+/* Where the system's clock is now, from ours. If it has been set back, those who wait on a condition
+ * variable would wait for so much longer: they look again. */
+static void look_at_wall(h2_loop *loop)
+{
+    apr_time_t offset = apr_time_now() - loop->now;
+    apr_time_t change = offset - loop->wall_offset;
+    h2_cond_wait *wait;
+
+    loop->wall_offset = offset;
+    if (change > H2_LOOP_CLOCK_SET_USEC || change < -H2_LOOP_CLOCK_SET_USEC) {
+        APR_RING_FOREACH(wait, &loop->cond_waits, h2_cond_wait, link) {
+            apr_thread_cond_signal(wait->cond);
+        }
+    }
+}
+
+apr_time_t h2_loop_wall_time(const h2_loop *loop)
+{
+    h2_loop_assert_held(loop);
+    return loop->now + loop->wall_offset;
 }
 
 void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner)
@@ -306,7 +340,7 @@ static void run_timers(h2_loop *loop)
     apr_int64_t until = slot_number(loop->now);
 
     if (until - loop->slot_done > H2_LOOP_SLOTS || until < loop->slot_done) {
-        /* Slept long, or the clock was set: once around covers every slot. */
+        /* Slept long, or there is no clock that cannot be set: once around covers every slot. */
         loop->slot_done = until - H2_LOOP_SLOTS;
     }
     while (loop->slot_done < until) {
@@ -399,6 +433,7 @@ void h2_loop_wait(h2_loop *loop)
     h2_loop_lock(loop);
     loop->is_waiting = 0;
     loop->is_woken = 0;
+    look_at_wall(loop);
     feed_starved(loop);
     for (i = 0; i < count; ++i) {
         h2_task *task = found[i].client_data;

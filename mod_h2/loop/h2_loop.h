@@ -52,6 +52,13 @@ struct h2_task {
     void *owner;           /* the connection */
 };
 
+/* A thread that waits on a condition variable with the loop's lock; on its stack. */
+typedef struct h2_cond_wait h2_cond_wait;
+struct h2_cond_wait {
+    APR_RING_ENTRY(h2_cond_wait) link;
+    apr_thread_cond_t *cond;
+};
+
 struct h2_loop {
     /* Fixed after creation. */
     int index;
@@ -72,7 +79,9 @@ struct h2_loop {
     APR_RING_HEAD(h2_tasks, h2_task) tasks; /* that were added and not removed */
     h2_blocks blocks;          /* for what comes and goes with each request */
     apr_uint32_t id_count;     /* of h2_loop_next_id() */
-    apr_time_t now;            /* when the lock was taken last */
+    apr_time_t now;            /* when the lock was taken last, by h2_clock_now() */
+    apr_time_t wall_offset;    /* the system's clock less that one, when poll returned last */
+    APR_RING_HEAD(h2_cond_waits, h2_cond_wait) cond_waits;
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
     apr_time_t retry_at;       /* when the starved are tried again, whatever happens */
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
@@ -113,9 +122,13 @@ void h2_loop_assert_held(const h2_loop *loop);
 #endif
 
 /* Holder: waits on cond and gives the loop back meanwhile. APR_TIMEUP after
- * timeout_usec (negative: no limit). Wakes without reason, too. */
+ * timeout_usec (negative: no limit). Wakes without reason, too, and earlier than it
+ * should where the system's clock has been set: whether the time is over, loop->now says. */
 apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
                                apr_interval_time_t timeout_usec);
+
+/* Holder: what the system's clock shows now, within the time since poll returned last. */
+apr_time_t h2_loop_wall_time(const h2_loop *loop);
 
 /* Holder: a task joins the loop; socket is borrowed until the removal. */
 void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner);

@@ -99,6 +99,29 @@ void h2_pump_look(h2_context *context)
     }
 }
 
+/* By our own clock, whatever else ends a wait. Holder. */
+static apr_status_t wait_until_woken(h2_exchange *exchange, h2_loop *loop, apr_thread_cond_t *cond)
+{
+    apr_interval_time_t left = exchange->timeout;
+    apr_time_t until = loop->now + left;
+    apr_status_t rv = APR_SUCCESS;
+
+    exchange->waiter = cond;
+    exchange->is_woken = 0;
+    while (!exchange->is_woken && (rv == APR_SUCCESS || APR_STATUS_IS_TIMEUP(rv))) {
+        if (exchange->timeout >= 0) {
+            left = until - loop->now;
+            if (left <= 0) {
+                rv = APR_TIMEUP;
+                break;
+            }
+        }
+        rv = h2_loop_cond_wait(loop, cond, left);
+    }
+    exchange->waiter = NULL;
+    return exchange->is_woken ? APR_SUCCESS : rv;
+}
+
 apr_status_t h2_pump_wait(h2_context *context)
 {
     h2_loop *loop = context->session->loop;
@@ -117,8 +140,6 @@ apr_status_t h2_pump_wait(h2_context *context)
         h2_loop_lock(loop);
         return APR_SUCCESS; /* it may have changed meanwhile: look again */
     }
-    context->exchange->waiter = worker->wait_cond;
-    rv = h2_loop_cond_wait(loop, worker->wait_cond, context->exchange->timeout);
-    context->exchange->waiter = NULL;
+    rv = wait_until_woken(context->exchange, loop, worker->wait_cond);
     return (APR_STATUS_IS_TIMEUP(rv) && waits_for_its_turn(context)) ? APR_SUCCESS : rv;
 }

@@ -10,6 +10,7 @@
 #include <mod_log_config.h>
 #include <scoreboard.h>
 
+#include "base/h2_clock.h"
 #include "request/h2_backend.h"
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
@@ -404,7 +405,7 @@ static void process(h2_context *context)
 
 void h2_request_run(h2_context *context, h2_worker *worker)
 {
-    apr_time_t begun = apr_time_now();
+    apr_time_t begun = h2_clock_now();
 
     context->worker = worker;
     worker->loop = context->session->loop;
@@ -416,7 +417,7 @@ void h2_request_run(h2_context *context, h2_worker *worker)
     if (worker->has_own_slot) {
         ap_update_child_status(context->c->sbh, SERVER_READY, NULL);
     }
-    if (apr_time_now() - begun > H2_QUICK_USEC) {
+    if (h2_clock_now() - begun > H2_QUICK_USEC) {
         context->has_waited = 1;
     }
     h2_output_prepare_finish(context, &context->last_chunks);

@@ -174,7 +174,8 @@ static void request_is_complete(h2_session *session, h2_stream *stream)
     if (session->has_priorities || h2_head_has_priority(stream->head)) {
         h2_session_prioritize(session, stream);
     }
-    h2_session_enter_waiting(session, stream, session->loop->now);
+    h2_session_enter_waiting(session, stream, session->loop->now,
+                             h2_loop_wall_time(session->loop));
     session->has_request = 1;
     session->last_progress = session->loop->now;
     if (stream->id > session->last_stream_id) {

@@ -4,6 +4,8 @@
 
 #include <http_connection.h>
 
+#include "base/h2_clock.h"
+
 /* From the first GOAWAY, which lets requests on their way arrive, to the last:
  * a round trip, RFC 9113, 6.8. */
 #define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
@@ -173,7 +175,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     h2_flood_init(&session->flood, session->conf);
     h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
     session->peer_window = NGHTTP2_INITIAL_WINDOW_SIZE;
-    session->begun = apr_time_now();
+    session->begun = h2_clock_now();
     session->last_progress = session->begun;
     session->idle_since = session->begun;
     apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);
@@ -274,9 +276,11 @@ void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *
     session->idle_since = 0;
 }
 
-void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now)
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now,
+                              apr_time_t wall)
 {
-    stream->begun = now;
+    stream->begun = wall;
+    stream->width_since = now;
     h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
     stream->is_waiting = 1;
     if (stream->is_critical) {
@@ -315,7 +319,7 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     stream->exchange.head = head;
     stream->exchange.in_is_ended = 1;
     h2_session_note_digest(session, stream);
-    h2_session_enter_waiting(session, stream, apr_time_now()); /* it is in no loop yet */
+    h2_session_enter_waiting(session, stream, h2_clock_now(), apr_time_now());
     return APR_SUCCESS;
 }
 

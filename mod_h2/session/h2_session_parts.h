@@ -85,8 +85,9 @@ void h2_session_give_width_back(h2_session *session, apr_size_t bytes);
 void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
                              int weight);
 
-/* Its request is complete since now, and waits for a thread. */
-void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now);
+/* Its request is complete since now, when the system's clock shows wall, and waits for a thread. */
+void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now,
+                              apr_time_t wall);
 
 /* The client may have said in its request what it has in its cache. */
 void h2_session_note_digest(h2_session *session, const h2_stream *stream);

@@ -79,7 +79,7 @@ void h2_session_give_width_back(h2_session *session, apr_size_t bytes)
 static int is_fast(const h2_session *session, h2_stream *stream, apr_size_t width)
 {
     apr_time_t now = session->loop->now;
-    apr_time_t since = stream->width_since ? stream->width_since : stream->begun;
+    apr_time_t since = stream->width_since;
 
     if (stream->in_bytes - stream->width_begun < (apr_off_t)width * 3 / 4) {
         return 0;

@@ -56,9 +56,9 @@ struct h2_stream {
     apr_size_t in_unread_bytes;          /* of these: their window is not yet returned */
     apr_size_t widened_bytes;            /* of its window, beyond H2WindowSize */
     apr_off_t width_begun;               /* in_bytes and the time from which it is seen how fast */
-    apr_time_t width_since;              /* a window is used; 0: from the beginning */
+    apr_time_t width_since;              /* a window is used: at first its head's */
     apr_uint64_t out_bytes;              /* of frames, for the log */
-    apr_time_t begun;                    /* when the head was complete */
+    apr_time_t begun;                    /* when the head was complete, to be shown: apr_time_now() */
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
     apr_time_t stalled_since;            /* its client lets it wait, and has taken so much; 0: not */

@@ -164,7 +164,10 @@ static void *APR_THREAD_FUNC watchdog_run(apr_thread_t *thread, void *baton)
     apr_thread_mutex_lock(watchdog->lock);
     while (!watchdog->is_stopping) {
         if (idle_ticks < H2_WATCHDOG_IDLE_TICKS) {
-            apr_thread_cond_timedwait(watchdog->cond, watchdog->lock, H2_WATCHDOG_TICK_USEC);
+            /* A wait on cond ends by the system's clock: set back, that would hold us. */
+            apr_thread_mutex_unlock(watchdog->lock);
+            apr_sleep(H2_WATCHDOG_TICK_USEC);
+            apr_thread_mutex_lock(watchdog->lock);
         }
         else {
             /* Say that we sleep, then look again: who has begun a request

@@ -5,6 +5,8 @@
 #include <http_core.h>
 #include <mpm_common.h>
 
+#include "base/h2_clock.h"
+
 struct h2_workers {
     /* Fixed. */
     apr_pool_t *pool;
@@ -55,7 +57,7 @@ static void push_spare_locked(h2_workers *workers, h2_worker *worker)
 {
     worker->job.lead = NULL;
     worker->job.run = NULL;
-    worker->spare_since = apr_time_now();
+    worker->spare_since = h2_clock_now();
     APR_RING_INSERT_HEAD(&workers->spare, worker, h2_worker, link);
     ++workers->spare_count;
 }
@@ -311,7 +313,7 @@ static int may_leave_locked(const h2_workers *workers, const h2_worker *worker)
     return workers->is_stopping
            || (workers->total > workers->limits.min_total
                && APR_RING_LAST(&workers->spare) == worker
-               && apr_time_now() - worker->spare_since >= workers->limits.idle);
+               && h2_clock_now() - worker->spare_since >= workers->limits.idle);
 }
 
 /* Waits as a spare thread. Returns 0 when the thread is to leave. */
@@ -379,14 +381,14 @@ static void wake_spare_locked(h2_workers *workers)
 
 apr_status_t h2_workers_stop(h2_workers *workers, apr_interval_time_t timeout_usec)
 {
-    apr_time_t until = apr_time_now() + timeout_usec;
+    apr_time_t until = h2_clock_now() + timeout_usec;
     apr_status_t rv = APR_SUCCESS;
 
     apr_thread_mutex_lock(workers->lock);
     workers->is_stopping = 1;
     wake_spare_locked(workers);
     while (workers->total > 0) {
-        apr_interval_time_t left = until - apr_time_now();
+        apr_interval_time_t left = until - h2_clock_now();
 
         if (left <= 0) {
             rv = APR_TIMEUP;

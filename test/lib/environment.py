@@ -157,6 +157,26 @@ def test_module(name):
     return built
 
 
+@lru_cache(None)
+def test_library(name):
+    """The path of test/modules/NAME.c as a library for LD_PRELOAD, built when the source is newer."""
+    source = TEST_DIR / "modules" / (name + ".c")
+    folder = build_dir() / "test-modules"
+    folder.mkdir(parents=True, exist_ok=True)
+    built = folder / ("lib%s.so" % name)
+    if not built.is_file() or built.stat().st_mtime < source.stat().st_mtime:
+        _output([os.environ.get("CC", "gcc"), "-Wall", "-Wextra", "-g", "-O1", "-fPIC", "-shared",
+                 "-o", str(built), str(source), "-ldl", "-pthread"])
+    return built
+
+
+def sanitizer_library():
+    """The sanitizer's library; "": there is none."""
+    if not sanitizer:
+        return ""
+    return _output([os.environ.get("CC", "gcc"), "-print-file-name=lib%s.so" % sanitizer]).strip()
+
+
 def sanitizer_env():
     """Environment for an httpd that loads a module built with a sanitizer."""
     env = {}
@@ -171,8 +191,7 @@ def sanitizer_env():
     else:
         return env
     if library not in _output(["ldd", str(httpd_binary())]):
-        env["LD_PRELOAD"] = _output([os.environ.get("CC", "gcc"),
-                                     "-print-file-name=" + library]).strip()
+        env["LD_PRELOAD"] = sanitizer_library()
     return env
 
 

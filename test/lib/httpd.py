@@ -106,7 +106,8 @@ class Httpd:
 
     def __init__(self, name, mpm, config, docroot, modules=(), ports=("tls", "clear"), threads=32,
                  servers=1, server_limit=None, max_workers=None, nofile=None, more_levels="",
-                 certs=None, async_factor=20, max_connections=0, is_stable=True, cores=None):
+                 certs=None, async_factor=20, max_connections=0, is_stable=True, cores=None,
+                 environment=None):
         self.name = name
         self.mpm = mpm
         self.root = env.scratch_dir() / name
@@ -116,6 +117,7 @@ class Httpd:
         self.modules = list(dict.fromkeys(["mpm_" + mpm, *BASE_MODULES, *modules]))
         self.nofile = nofile
         self.cores = cores              # that it may use; None: all
+        self.environment = environment or {}
         self.process = None
         self.is_stable = is_stable      # its children are to stay the same
         self._known_children = None
@@ -182,7 +184,7 @@ class Httpd:
         return [str(env.httpd_binary()), "-d", str(self.root), "-f", str(self.config_file), *args]
 
     def _environment(self):
-        return {**os.environ, **env.sanitizer_env(), "LC_ALL": "C"}
+        return {**os.environ, **env.sanitizer_env(), "LC_ALL": "C", **self.environment}
 
     @property
     def pid(self):

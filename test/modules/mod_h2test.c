@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -388,6 +389,43 @@ static int do_read(request_rec *r, writer *w)
     return OK;
 }
 
+/* Writes the body to DIR/stored/FILE as it comes; 507 where there is no room for it. */
+static int do_store(request_rec *r, writer *w)
+{
+    apr_bucket_brigade *in = apr_brigade_create(r->pool, w->bb->bucket_alloc);
+    const char *path = apr_pstrcat(r->pool, test_dir, "/stored/", arg(r, "file", "none"), NULL);
+    apr_int32_t flags = APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_TRUNCATE;
+    apr_status_t rv = APR_SUCCESS;
+    apr_file_t *file;
+    apr_int64_t length;
+
+    if (apr_file_open(&file, path, flags, APR_FPROT_OS_DEFAULT, r->pool) != APR_SUCCESS) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    while (rv == APR_SUCCESS) {
+        apr_bucket *b;
+
+        rv = read_some(r, w, in, 16384, &length);
+        if (rv != APR_SUCCESS && rv != APR_EOF) {
+            return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+        }
+        for (b = APR_BRIGADE_FIRST(in); b != APR_BRIGADE_SENTINEL(in); b = APR_BUCKET_NEXT(b)) {
+            const char *data;
+            apr_size_t size;
+
+            if (apr_bucket_read(b, &data, &size, APR_BLOCK_READ) != APR_SUCCESS
+                || apr_file_write_full(file, data, size, NULL) != APR_SUCCESS) {
+                return HTTP_INSUFFICIENT_STORAGE;
+            }
+        }
+        apr_brigade_cleanup(in);
+    }
+    apr_file_close(file);
+    apr_brigade_printf(w->bb, NULL, NULL, "stored\n");
+    writer_pass(w);
+    return OK;
+}
+
 /* Hands the body back as it comes. */
 static int do_echo(request_rec *r, writer *w)
 {
@@ -454,6 +492,18 @@ static int do_polled(request_rec *r, writer *w)
     }
     apr_brigade_printf(w->bb, NULL, NULL, "(%d polls, timeout %" APR_TIME_T_FMT ")", polls, timeout);
     writer_pass(w);
+    return OK;
+}
+
+/* Its process ends, as by a mistake of a module. */
+static int do_crash(request_rec *r, writer *w)
+{
+    (void)w;
+    if (arg(r, "gate", NULL)) {
+        wait_for_gate(r, arg(r, "gate", NULL));
+    }
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
     return OK;
 }
 
@@ -577,6 +627,8 @@ static const struct {
     { "noread", do_write },
     { "echo", do_echo },
     { "redirect", do_redirect },
+    { "store", do_store },
+    { "crash", do_crash },
     { "subrequest", do_subrequest },
     { "interim", do_interim },
     { "interims", do_interims },

@@ -31,16 +31,25 @@ static h2_task other; /* without */
 static h2_task nudge; /* the same, see pass() */
 static int peer;      /* the far end of task's socket, -1: closed */
 
-/* A clock that tests can set. It takes the place of APR's for the whole program; only
- * tests without threads set it, as APR's own waits use it too. */
+/* Clocks that tests can set, ours and the system's. They take the places of the real ones for the
+ * whole program, APR's waits too; only tests without threads that wait for a time set them. */
 static apr_interval_time_t clock_offset;
+static apr_interval_time_t wall_offset;
+
+apr_time_t h2_clock_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_from_sec((apr_time_t)now.tv_sec + 1000000) + now.tv_nsec / 1000 + clock_offset;
+}
 
 apr_time_t apr_time_now(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000 + clock_offset;
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000 + wall_offset;
 }
 
 static apr_socket_t *make_pair(int *pfar)
@@ -72,7 +81,7 @@ static void close_peer(void)
 static int setup(void **state)
 {
     (void)state;
-    clock_offset = 0;
+    clock_offset = wall_offset = 0;
     apr_pool_create(&pool, NULL);
     assert_int_equal(h2_loop_create(&loop, 7, pool), APR_SUCCESS);
     h2_loop_lock(loop);
@@ -86,7 +95,7 @@ static int teardown(void **state)
 {
     (void)state;
     h2_loop_unlock(loop);
-    clock_offset = 0;
+    clock_offset = wall_offset = 0;
     close_near(&task);
     if (peer >= 0) {
         close(peer);
@@ -616,6 +625,23 @@ static void a_clock_that_is_set_back_makes_nothing_due_and_loses_nothing(void **
     assert_true(loop->now >= when);
 }
 
+static void the_systems_clock_makes_nothing_due_and_is_followed(void **state)
+{
+    apr_interval_time_t steps[] = {60 * MINUTE, -120 * MINUTE, -1000, 90 * MINUTE};
+    size_t i;
+
+    (void)state;
+    h2_loop_deadline(loop, &task, loop->now + APR_USEC_PER_SEC);
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); ++i) {
+        wall_offset += steps[i];
+        pass(0);
+        assert_nothing_is_ready();
+        assert_true(llabs(h2_loop_wall_time(loop) - apr_time_now()) < APR_USEC_PER_SEC);
+    }
+    pass(APR_USEC_PER_SEC + H2_LOOP_SLOT_USEC);
+    assert_only_is_ready(&task);
+}
+
 static void a_wait_ends_when_a_deadline_has_passed(void **state)
 {
     apr_time_t when = loop->now + 1000;
@@ -625,7 +651,7 @@ static void a_wait_ends_when_a_deadline_has_passed(void **state)
     h2_loop_wait(loop);
     assert_only_is_ready(&task);
     assert_true(task.is_due);
-    assert_true(apr_time_now() >= when);
+    assert_true(h2_clock_now() >= when);
 }
 
 /* ---- the leader waits, others wake it ---- */
@@ -984,7 +1010,7 @@ static void a_wait_on_a_condition_has_its_time_and_knows_it_afterwards(void **st
 {
     const apr_interval_time_t timeout = 20000;
     apr_thread_cond_t *cond;
-    apr_time_t begun = apr_time_now();
+    apr_time_t begun = h2_clock_now();
     apr_status_t rv = APR_SUCCESS;
 
     (void)state;
@@ -993,9 +1019,43 @@ static void a_wait_on_a_condition_has_its_time_and_knows_it_afterwards(void **st
         rv = h2_loop_cond_wait(loop, cond, timeout);
     }
     assert_true(APR_STATUS_IS_TIMEUP(rv));
-    assert_true(apr_time_now() - begun >= timeout);
+    assert_true(h2_clock_now() - begun >= timeout);
     assert_true(loop->now - begun >= timeout);
     h2_loop_assert_held(loop);
+}
+
+/* A thread that waits for long with the loop's lock. */
+static void *wait_a_minute(void *data)
+{
+    waiting_count *count = data;
+    apr_thread_cond_t *cond;
+
+    apr_thread_cond_create(&cond, pool);
+    h2_loop_lock(loop);
+    waiting_count_add(count, 1);
+    if (h2_loop_cond_wait(loop, cond, MINUTE) == APR_SUCCESS) {
+        waiting_count_add(count, 1);
+    }
+    h2_loop_unlock(loop);
+    return NULL;
+}
+
+static void who_waits_looks_again_when_the_systems_clock_is_set(void **state)
+{
+    waiting_count count = WAITING_COUNT_INIT;
+    pthread_t thread;
+
+    (void)state;
+    h2_loop_unlock(loop);
+    pthread_create(&thread, NULL, wait_a_minute, &count);
+    assert_true(waiting_count_reaches(&count, 1));
+    h2_loop_lock(loop); /* it waits now */
+    wall_offset -= 60 * MINUTE;
+    pass(0);
+    h2_loop_unlock(loop);
+    assert_true(waiting_count_reaches(&count, 2));
+    pthread_join(thread, NULL);
+    h2_loop_lock(loop);
 }
 
 static void taking_the_loop_brings_its_time_up_to_date(void **state)
@@ -1004,8 +1064,8 @@ static void taking_the_loop_brings_its_time_up_to_date(void **state)
     h2_loop_unlock(loop);
     clock_offset += MINUTE;
     h2_loop_lock(loop);
-    assert_true(loop->now <= apr_time_now());
-    assert_true(loop->now > apr_time_now() - MINUTE);
+    assert_true(loop->now <= h2_clock_now());
+    assert_true(loop->now > h2_clock_now() - MINUTE);
 }
 
 static void who_does_not_hold_the_loop_is_caught_in_a_debug_build(void **state)
@@ -1066,6 +1126,7 @@ int main(void)
         TEST(no_deadline_is_missed_by_more_than_a_slot),
         TEST(a_clock_that_leaps_ahead_makes_due_what_lies_between),
         TEST(a_clock_that_is_set_back_makes_nothing_due_and_loses_nothing),
+        TEST(the_systems_clock_makes_nothing_due_and_is_followed),
         TEST(a_wait_ends_when_a_deadline_has_passed),
         TEST(the_loop_is_free_while_its_leader_waits),
         TEST(without_timers_a_leader_waits_long_but_not_for_ever),
@@ -1085,6 +1146,7 @@ int main(void)
         TEST(a_retry_wakes_the_leader),
         TEST(who_waits_on_a_condition_gives_the_loop_back),
         TEST(a_wait_on_a_condition_has_its_time_and_knows_it_afterwards),
+        TEST(who_waits_looks_again_when_the_systems_clock_is_set),
         TEST(taking_the_loop_brings_its_time_up_to_date),
         TEST(who_does_not_hold_the_loop_is_caught_in_a_debug_build),
     };

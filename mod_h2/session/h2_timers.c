@@ -267,6 +267,9 @@ void h2_session_arm(h2_session *session)
 
     h2_loop_assert_held(session->loop);
     note_blocked(session);
+    if (session->is_out_of_memory) {
+        h2_session_end_without_memory(session);
+    }
     session->is_read_paused = h2_session_has_too_much(session);
     if (was_paused && !session->is_read_paused) {
         session->task.revents |= APR_POLLIN; /* the filters may have kept some */

@@ -95,13 +95,16 @@ static int submit_trailers(h2_stream *stream)
                                   trailers->nva_count);
 }
 
-/* The last byte is out: the end of the stream, by a flag or by trailers. */
-static void end_data(h2_stream *stream, uint32_t *flags)
+/* The last byte is out: the end of the stream, by a flag or by trailers. Returns 0 if these cannot
+ * be sent: without them the response would not be what it says to be. */
+static int end_data(h2_stream *stream, uint32_t *flags)
 {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (stream->exchange.out_trailers && submit_trailers(stream) == 0) {
+    if (stream->exchange.out_trailers) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        return submit_trailers(stream) == 0;
     }
+    return 1;
 }
 
 static ssize_t defer(h2_stream *stream)
@@ -161,8 +164,7 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
         if (!exchange->out_is_ended) {
             return defer(stream);
         }
-        end_data(stream, flags);
-        return 0;
+        return end_data(stream, flags) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     if (exchange->out_trailers) {
         reserved += exchange->out_trailers->bytes; /* they may follow at once */
@@ -181,8 +183,8 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
     }
     if ((apr_off_t)length >= exchange->out.total_bytes) {
         length = (size_t)exchange->out.total_bytes;
-        if (exchange->out_is_ended && !exchange->out_is_failed) {
-            end_data(stream, flags);
+        if (exchange->out_is_ended && !exchange->out_is_failed && !end_data(stream, flags)) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
     }
     --session->turn_frames;
@@ -572,6 +574,9 @@ apr_size_t h2_session_pack(h2_session *session)
     h2_loop_assert_held(session->loop);
     if (h2_io_is_blocked(&session->io) || session->io.is_broken || session->is_shut) {
         return 0;
+    }
+    if (session->is_out_of_memory) {
+        h2_session_end_without_memory(session);
     }
     session->pack = session->loop->scratch;
     session->pack_used = 0;

@@ -353,6 +353,9 @@ apr_status_t h2_io_write_pending(h2_io *io)
     if (io->is_broken) {
         return APR_ECONNABORTED;
     }
+    if (!h2_io_is_blocked(io)) {
+        return APR_SUCCESS;
+    }
     rv = send_bytes(io, io->pending + io->pending_start, io->pending_end - io->pending_start,
                     &sent);
     io->pending_start += sent;

@@ -178,8 +178,8 @@ static void parse_field(h2_interim *interim, const char *line, apr_size_t len)
     while (name_len < len && is_token_char(line[name_len])) {
         ++name_len;
     }
-    if (interim->is_too_long || name_len == len || line[name_len] != ':' || has_control(line, len)
-        || interim->fields_count == H2_INTERIM_FIELDS_MAX
+    if (interim->is_too_long || !name_len || name_len == len || line[name_len] != ':'
+        || has_control(line, len) || interim->fields_count == H2_INTERIM_FIELDS_MAX
         || interim->head_bytes + len + 4 > H2_INTERIM_HEAD_BYTES_MAX) {
         drop_field(interim, name_len);
         return;

@@ -501,6 +501,26 @@ static void an_error_stays_until_reset(void **state)
     assert_hints();
 }
 
+/* Of a final head, and of 101, whose fields are not those of an interim response. */
+static void a_field_without_a_name_is_left_out_of_any_head(void **state)
+{
+    static const char *const heads[] = {
+        "HTTP/1.1 200 OK\r\n: b\r\nA: b\r\n\r\n", "HTTP/1.1 101 x\r\n: b\r\nA: b\r\n\r\n",
+    };
+    const char *name;
+    size_t i;
+
+    (void)state;
+    h2_interim_take_any(interim);
+    for (i = 0; i < sizeof(heads) / sizeof(heads[0]); ++i) {
+        h2_interim_reset(interim);
+        assert_int_equal(feed(heads[i]), APR_SUCCESS);
+        assert_int_equal(fields_count(), 1);
+        assert_int_equal(h2_interim_dropped(interim, &name), 1);
+        assert_string_equal(name, "");
+    }
+}
+
 static void a_reader_that_is_used_again_remembers_nothing(void **state)
 {
     int i;
@@ -536,6 +556,7 @@ int main(void)
         TEST(lf_alone_ends_no_line_and_injects_no_field),
         TEST(fields_of_a_connection_are_left_out_of_interim_responses),
         TEST(a_scripts_own_heads_are_taken_where_asked_for),
+        TEST(a_field_without_a_name_is_left_out_of_any_head),
         TEST(a_nul_byte_is_taken_nowhere),
         TEST(a_line_may_have_its_limit_and_no_byte_more),
         TEST(a_status_line_that_never_ends_is_refused_at_the_limit),

@@ -71,8 +71,11 @@ typedef struct counts {
     apr_size_t widened, unread;
 } counts;
 
-static void check_stream(const h2_session *session, const h2_stream *stream, counts *seen)
+static void check_stream(const h2_session *session, const h2_stream *stream,
+                         check_is_woken *is_woken, counts *seen)
 {
+    const h2_exchange *exchange = &stream->exchange;
+
     FUZZ_CHECK(stream->session == session);
     FUZZ_CHECK(stream->id > 0);
     FUZZ_CHECK((stream->id % 2 == 0) == (stream->pushed_on != 0));
@@ -83,6 +86,8 @@ static void check_stream(const h2_session *session, const h2_stream *stream, cou
     FUZZ_CHECK(!stream->is_closed || stream->state != H2_STREAM_HEAD);
     FUZZ_CHECK(!stream->is_closed || !stream->in_unread_bytes || stream->is_tunnel);
     FUZZ_CHECK(stream->in_bytes >= (apr_off_t)stream->in_unread_bytes);
+    FUZZ_CHECK(!stream->is_closed || exchange->is_aborted || stream->is_tunnel);
+    FUZZ_CHECK(!exchange->is_aborted || !exchange->waiter || is_woken(exchange->waiter));
     ++seen->all;
     seen->open += !stream->is_closed;
     seen->pushed += !stream->is_closed && stream->pushed_on;
@@ -104,7 +109,7 @@ static void check_waiting(const h2_session *session, int expected)
     FUZZ_CHECK(count == expected);
 }
 
-void check_session(const h2_session *session)
+void check_session(const h2_session *session, check_is_woken *is_woken)
 {
     const h2_stream *stream;
     counts seen = {0};
@@ -113,7 +118,7 @@ void check_session(const h2_session *session)
         return;
     }
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        check_stream(session, stream, &seen);
+        check_stream(session, stream, is_woken, &seen);
     }
     FUZZ_CHECK(seen.all == session->stream_count);
     FUZZ_CHECK(seen.open == session->open_count);

@@ -85,10 +85,10 @@ static void send_bytes(const unsigned char *data, size_t size)
         size_t i, length = (size < 16384) ? size : 16384;
         unsigned char *record = malloc(length + 2);
 
-        record[0] = HTTPD_TLS_OCTET(length >> 8);
-        record[1] = HTTPD_TLS_OCTET(length);
+        record[0] = STANDINS_TLS_OCTET(length >> 8);
+        record[1] = STANDINS_TLS_OCTET(length);
         for (i = 0; i < length; ++i) {
-            record[2 + i] = HTTPD_TLS_OCTET(data[i]);
+            record[2 + i] = STANDINS_TLS_OCTET(data[i]);
         }
         machine_arrive(record, length + 2);
         free(record);

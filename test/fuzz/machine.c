@@ -252,7 +252,7 @@ void machine_drain(void)
 {
     h2_loop *loop = the_machine.loop;
 
-    the_machine.is_ending = 1;
+    standins_child_ends();
     if (!loop->is_single) {
         h2_loop_lock(loop);
         loop->is_draining = 1;
@@ -431,10 +431,20 @@ static int has_more_time(apr_time_t until)
     return !until || world.now < until;
 }
 
+static int is_woken(const apr_thread_cond_t *cond)
+{
+    const wait_frame *wait;
+
+    for (wait = world.waits; wait && wait->cond != cond; wait = wait->below) {
+        continue;
+    }
+    return wait && wait->is_signalled;
+}
+
 /* The next thing happens. */
 static void let_something_happen(void)
 {
-    check_session(the_machine.session);
+    check_session(the_machine.session, is_woken);
     if (the_machine.session && the_machine.session->is_buried) {
         the_machine.c->sbh = NULL; /* by now the MPM's thread has left it */
     }
@@ -583,8 +593,8 @@ static void connect_client(void)
     machine *m = &the_machine;
     const machine_setup *setup = m->setup;
 
-    m->server = httpd_server(m->pool, setup->conf);
-    m->c = httpd_connection(m->pool, m->server, setup->is_tls);
+    m->server = standins_server(m->pool, setup->conf);
+    m->c = standins_connection(m->pool, m->server, setup->is_tls);
     FUZZ_CHECK(h2_session_create(&m->session, m->c, m->server, m->loop, 4) == APR_SUCCESS);
     apr_pool_cleanup_register(m->c->pool, NULL, forget_session, apr_pool_cleanup_null);
     FUZZ_CHECK(h2_session_start(m->session) == APR_SUCCESS);
@@ -680,7 +690,7 @@ void machine_run(const machine_setup *setup, apr_pool_t *pool, const uint8_t *da
     child.running_max = 4;
     h2_context_init(pool, 1);
     h2_habits_init(pool, 1);
-    httpd_init();
+    standins_init();
     h2_session_module_init(pool);
     wire_begin(setup);
     client_begin();

@@ -40,7 +40,6 @@ typedef struct machine {
     const machine_setup *setup;
     fuzz_input events;
     int is_at_end;                 /* no events any more: everything is brought to its end */
-    int is_ending;                 /* of the child, for prefork */
 
     h2_loop *loop;
     server_rec *server;

@@ -168,7 +168,153 @@ def session_seeds():
         WINDOW, ZERO, 22, 0))
 
 
+def list_seeds(target, prefix, values):
+    for number, value in enumerate(values, 1):
+        seed(target, f"{number}", prefix, value)
+
+
+def field_value_seeds():
+    list_seeds("link", b"", [
+        "</a.css>; rel=preload; as=style", "</a>;rel=\"x preload\";nopush, </b>;rel=preload;critical",
+        "<//h/\u00e4>; REL = preload ; as=\"sc\\\"ript\" ,, <x>;rel=next", "</a>;title=\"<,>\";rel=preload",
+        "</a>; rel=preload; anchor=\"/b\"", "</open; rel=preload, \"x", ";;;</a>;=;rel", "",
+    ])
+    list_seeds("priority", b"", [
+        "u=0", "u=7, i", "u=3;a=b;c, i=?0, x=\"y\\\"z\\\\\", z=(1 2.5 :YQ==: tok);q", "i=?1,u=-1",
+        "*a_.-=12.345, u=999999999999999", "  u=1 \t,\t i  ", "u=8", "u=1.0", "u=,", "(", "",
+    ])
+    list_seeds("cache_digest", b"\x20", [
+        "AfdA", "AfdA; complete", "CkyIeWZSrA;reset", "EcXkE2e-k_Q , AeQA;validators", "AAAA", "BHw=",
+        "////;stale", "\"x\"", ";;,", "CEhI8CQS;reset,AfdA;reset",
+    ])
+
+
+def frames_seeds():
+    magic = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    settings = frame(4, 0, 0)
+    place = b"\x80\0\0\x03\x0f"
+    list_seeds("frames", b"\x03", [
+        magic + settings + frame(2, 0, 5, place) + frame(1, 0x24, 7, place + b"\x82")
+        + frame(1, 0x2c, 9, b"\1" + place + b"\x82\0"),
+        settings + frame(0, 0, 1, b"x" * 20) + frame(1, 1, 3, b"\x82") + frame(9, 4, 3, b"\x84"),
+        frame(5, 0, 1, b"\0\0\0\2\x82") + frame(9, 4, 1) + frame(2, 0, 0, place),
+        magic + frame(2, 0, 1, b"\0" * 4) + frame(1, 0x20, 1, b"\0") + frame(0x10, 0, 0, place) * 2,
+        magic + frame(2, 0, 3, place + b"more") + frame(2, 0, 0, place) + frame(2, 0, 5, place),
+    ])
+
+
+def head_seeds():
+    def value(text_of):
+        return bytes([len(text_of)]) + text_of.encode()
+
+    plain = [b"\x01", value("a.example"), b"\x02", value("https"), b"\x03", value("/x?y=z")]
+    cookies = [b"\x04", value("a=1"), b"\x04", value("b=2"), b"\x00", value("x"), value("1"), b"\x00",
+               value("x"), value(" 2\t")]
+    for flags in (0, 1, 2, 3, 4, 8, 16, 0x40):
+        seed("head", f"flags-{flags}", bytes([flags, 0x70]), *plain, *cookies)
+    seed("head", "limits", b"\0\x93", *plain, *cookies, b"\x0b", value("n" * 60))
+    seed("head", "host", b"\1\x70", b"\x03", value("*"), b"\x05", value("b.example"), b"\x06",
+         value("5"), b"\x07", value("100-continue"), b"\x08", value("u=1"))
+    seed("head", "long", b"\0\0", b"\x03\xf3/" + b"p" * 2099, b"\x00", value("n" * 200), value(""))
+    seed("response", "usual", b"\0\x64", *(bytes([name]) + value("text") for name in range(1, 16)))
+    seed("response", "own", b"\0\x68\0", value("X-Own"), value(" \t v \t"), b"\0", value("bad name"),
+         value("v"), b"\0", value(":x"), value("v"))
+    seed("response", "large", b"\0\x64\0", value("n"), b"\xff", b"v" * 3000)
+    seed("response", "control", b"\0\x64\x01", value("a\rb"), b"\x02", value("a\x7fb"))
+
+
+def head_text_seeds():
+    texts = [
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nx:y\r\n\r\nHTTP/1.1 103 x\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0 200 OK\nContent-Length: 5\nX:  y \n\nhello",
+        "HTTP/2.0 404 no\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "HTTP/1.1 102\r\nbad name: x\r\n"
+        "Content-Length: 1\r\nno colon\r\n: empty\r\n\r\n", "HTTP/1.1 204 x\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n", "no head at all", "HTTP/1.1 999 x\r\n\r\n",
+        "HTTP/1.1 103 x\r\n" + "a:b\r\n" * 110 + "\r\n", "HTTP/1.1 103 x\r\na: b\nc: d\r\n\r\n",
+        "HTTP/1.1 103 x\r\n\r\n" * 40, "HTTP/1.1 103 x\r\na: " + "b" * 8300 + "\r\n\r\n",
+    ]
+    for number, value in enumerate(texts, 1):
+        for flags in (0, 1, 2, 5, 9) if len(value) < 400 else (0, 1):
+            seed("head_text", f"{number}-{flags}", bytes([flags, 0 if flags else 7]), value)
+
+
+def upgrade_seeds():
+    def value(text_of):
+        return bytes([len(text_of)]) + text_of.encode()
+
+    def put(name, settings, target="", flags=0, fields=(), events=b""):
+        seed("upgrade", name, setup(diary=8, plan=[0x36, 0xf0]), value(settings), value(target),
+             bytes([flags | len(fields)]), *(value(a) + value(b) for a, b in fields), events)
+
+    put("empty", "")
+    put("usual", "AAMAAABkAAQCAAAAAAIAAAAA", "x?y=z", 0, [("Cookie", "a=b"), ("User-Agent", "c")],
+        event(WINDOW, ZERO, 20, 0) + request())
+    put("padded", "AAMAAABkAARAAAAAAAIAAAAA==", events=request())
+    put("no-window", "AAQAAAAA", events=event(WINDOW, 1, 20, 0) + event(END, 0))
+    put("bad-window", "AAT_____")
+    put("odd-length", "AAMAAABkAA")
+    put("no-base64", "AAM+/ABk")
+    put("head-request", "AAMAAABk", "a", 0x40)
+    put("options", "AAMAAABk", "", 0x80)
+    put("rfc9218", "AAkAAAAB", "a", 0, [("Priority", "u=1"), ("Cache-Digest", "AfdA;reset")],
+        event(UPDATE, LAST, "u=0") + request())
+    put("body", "AAMAAABk", "a", 0, [("Content-Length", "5")])
+    put("fields", "AAMAAABk", "a", 0, [("TE", "x"), (":path", "/y"), ("bad name", ""), ("Host", "b")])
+
+
+def priorities_seeds():
+    # The types of events are those of fuzz_priorities.c.
+    ask, update, place, own, window, reset, settings = range(7)
+    shut = event(settings, 0, setting(4, 0))
+    four = event(ask | MORE, ENDS, NEW, GET) * 4
+    seed("priorities", "updates", b"\0", shut, four, event(update, 1, "u=0"), event(update, 2, "u=5, i"),
+         event(update, 37, "u=1"), event(ask, ENDS, NEW, GET), event(update, 3, "u=x"), event(
+         window, 1, 14, 0), event(window, 2, 16, 0))
+    seed("priorities", "early", b"\x40", *(event(update, number, "i") for number in (41, 43, 45, 47)),
+         four)
+    seed("priorities", "updates-of-nothing", b"\1", four, event(update, ZERO, "u=1"), event(
+         update, PROMISED, "u=2"), event(update, 34, "u=2"))
+    seed("priorities", "short", b"\0", four, event(own, 0, 0, 0, b"\0\0\1"))
+    seed("priorities", "long", b"\0", four, event(own, 0, 0, ZERO, b"\0\0\0\1u=1;a=" + b"b" * 300))
+    seed("priorities", "on-a-stream", b"\0", four, event(own, 0, 0, 1, b"\0\0\0\1u=1"))
+    seed("priorities", "tree", b"\2", shut, event(place, 37, ZERO, 200, 0), event(place, 38, 37, 1, 1),
+         event(ask, ENDS | PARENT, NEW, 38, 7, GET), event(ask, ENDS | PARENT, NEW, LAST, 255, GET),
+         event(place, 2, LAST, 3, 1), event(place, LAST, LAST, 3, 0), event(own, 1, 0, ZERO, b"\0" * 5),
+         event(window, 1, 16, 0), event(window, 2, 16, 0), event(reset, 1, 8), event(window, ZERO, 20, 0))
+    seed("priorities", "fields", b"\0", event(ask, ENDS, NEW, GET, PRIORITY_OWN, text("u=1, i=?0")),
+         event(ask, ENDS, NEW, GET, PRIORITY_I, PRIORITY_7), event(ask, ENDS, NEW, GET), event(
+         settings, 0, setting(9, 1)), event(window, ZERO, 22, 0), event(window, 1, 18, 0))
+    seed("priorities", "groups", b"\0", *(event(place, number, ZERO, 9, 0)
+         for number in range(41, 121, 2)), four)
+
+
+def small_seeds():
+    def step(*numbers):
+        return bytes(numbers)
+
+    seed("push_rule", "some", b"\4", *(bytes([place, order, 9, len(kind)]) + kind.encode()
+         for place, order, kind in ((0, 0, "*"), (1, 1, "text/css"), (0, 2, "TEXT/css"),
+         (1, 0, "text/css"))), b"\2", b"\2/a\1\0\2/a\0\1", b"\x0btext/css; x\4text\0")
+    seed("push_rule", "none", b"\0\0", b"\x09text/html")
+    seed("chunks", "all", *(step(kind | side, 0x11, 0x80, 1) for kind in range(8)
+         for side in (0, 0x80)), step(5, 0x30, 0, 0), step(0x85, 1, 0, 0), step(6, 0, 0, 0))
+    seed("chunks", "files", step(3, 0x10, 0, 0) * 3, step(4, 0x28, 0x10, 0), step(1, 0, 9, 0), step(
+         7, 0, 0, 1), step(0x87, 0, 0, 1), step(0x84, 0xff, 0xff, 0), step(7, 0, 0, 2))
+    for name, kinds in (("joins", (0, 1, 4, 11)), ("pushed", (0, 2, 8, 20, 32, 4, 11, 3)),
+                        ("priorities", (0, 9, 4, 11, 6)), ("groups", (10, 0, 7, 4, 11, 10, 3))):
+        seed("scheduler", name, *(step(kind, number * 7, number * 3, number * 40 % 256)
+             for number in range(12) for kind in kinds))
+
+
 session_seeds()
+field_value_seeds()
+frames_seeds()
+head_seeds()
+head_text_seeds()
+upgrade_seeds()
+priorities_seeds()
+small_seeds()
 
 
 def main():

@@ -19,12 +19,13 @@
 
 #include "fuzz.h"
 #include "io/h2_io.h"
-#include "machine.h"
 
 module AP_MODULE_DECLARE_DATA http2_module = {.name = "mod_http2.c", .module_index = 0};
 
 apr_size_t ap_thread_stacksize = 0;
 int ap_extended_status = 1;
+
+static int is_ending;
 
 /* ---- text ------------------------------------------------------------------------------------- */
 
@@ -135,9 +136,14 @@ int ap_update_child_status(ap_sb_handle_t *sbh, int status, request_rec *r)
     return status;
 }
 
+void standins_child_ends(void)
+{
+    is_ending = 1;
+}
+
 apr_status_t ap_mpm_query(int query_code, int *result)
 {
-    *result = (query_code == AP_MPMQ_MPM_STATE && the_machine.is_ending) ? AP_MPMQ_STOPPING
+    *result = (query_code == AP_MPMQ_MPM_STATE && is_ending) ? AP_MPMQ_STOPPING
                                                                          : AP_MPMQ_RUNNING;
     return APR_SUCCESS;
 }
@@ -265,7 +271,7 @@ apr_status_t ap_get_brigade(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
 
 apr_status_t ap_pass_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    return f->frec->filter_func.out_func(f, bb);
+    return f ? f->frec->filter_func.out_func(f, bb) : APR_SUCCESS;
 }
 
 static apr_status_t read_socket(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
@@ -319,7 +325,7 @@ static apr_status_t read_below(ap_filter_t *f, apr_size_t wanted, unsigned char 
     }
     apr_brigade_destroy(bb);
     for (i = 0; rv == APR_SUCCESS && i < *pcount; ++i) {
-        bytes[i] = HTTPD_TLS_OCTET(bytes[i]);
+        bytes[i] = STANDINS_TLS_OCTET(bytes[i]);
     }
     return (rv == APR_SUCCESS && !*pcount) ? APR_EAGAIN : rv;
 }
@@ -365,10 +371,10 @@ static apr_status_t pass_record(ap_filter_t *f, const char *data, apr_size_t len
     apr_status_t rv;
     apr_size_t i;
 
-    record[0] = (char)HTTPD_TLS_OCTET(length >> 8);
-    record[1] = (char)HTTPD_TLS_OCTET(length);
+    record[0] = (char)STANDINS_TLS_OCTET(length >> 8);
+    record[1] = (char)STANDINS_TLS_OCTET(length);
     for (i = 0; i < length; ++i) {
-        record[2 + i] = (char)HTTPD_TLS_OCTET(data[i]);
+        record[2 + i] = (char)STANDINS_TLS_OCTET(data[i]);
     }
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(record, length + 2,
                                                             f->c->bucket_alloc));
@@ -410,12 +416,13 @@ apr_bucket *ap_bucket_eoc_create(apr_bucket_alloc_t *list)
 
 /* ---- the beginning -------------------------------------------------------------------------------- */
 
-void httpd_init(void)
+void standins_init(void)
 {
+    is_ending = 0;
     h2_io_register();
 }
 
-server_rec *httpd_server(apr_pool_t *pool, h2_server_conf *conf)
+server_rec *standins_server(apr_pool_t *pool, h2_server_conf *conf)
 {
     server_rec *server = apr_pcalloc(pool, sizeof(*server));
     void **vector = apr_pcalloc(pool, 4 * sizeof(void *));
@@ -435,7 +442,7 @@ server_rec *httpd_server(apr_pool_t *pool, h2_server_conf *conf)
     return server;
 }
 
-conn_rec *httpd_connection(apr_pool_t *parent, server_rec *server, int is_tls)
+conn_rec *standins_connection(apr_pool_t *parent, server_rec *server, int is_tls)
 {
     static ap_filter_rec_t core_in = {.name = "core_in", .ftype = AP_FTYPE_NETWORK,
                                       .filter_func.in_func = read_socket};

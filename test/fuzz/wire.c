@@ -102,10 +102,10 @@ static void feed(cutter *cut, const unsigned char *data, size_t size)
         }
         else if (cut->tls_left) {
             --cut->tls_left;
-            feed_octet(cut, HTTPD_TLS_OCTET(*data));
+            feed_octet(cut, STANDINS_TLS_OCTET(*data));
         }
         else {
-            cut->tls_header[cut->tls_header_bytes++] = HTTPD_TLS_OCTET(*data);
+            cut->tls_header[cut->tls_header_bytes++] = STANDINS_TLS_OCTET(*data);
             if (cut->tls_header_bytes == 2) {
                 cut->tls_left = (size_t)cut->tls_header[0] << 8 | cut->tls_header[1];
                 cut->tls_header_bytes = 0;

@@ -633,7 +633,6 @@ static void serve(void)
     if (m->setup->mpm != MACHINE_EVENT) {
         apr_thread_cond_create(&m->session->waiter, m->c->pool);
     }
-    m->loop->is_single = (m->setup->mpm == MACHINE_PREFORK);
     join_loop();
     if (m->loop->is_single) {
         h2_worker self = {0};
@@ -683,6 +682,7 @@ void machine_run(const machine_setup *setup, apr_pool_t *pool, const uint8_t *da
     world.room = SIZE_MAX;
     world.threads = 4;
     h2_loop_create(&m->loop, 0, pool);
+    m->loop->is_single = (setup->mpm == MACHINE_PREFORK);
     child.pool = pool;
     child.loops[0] = m->loop;
     child.loop_count = 1;

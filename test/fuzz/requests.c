@@ -20,7 +20,7 @@
 
 /* What the upper four bits of the plan's octet mean: bytes of a body. */
 static const size_t body_sizes[16] = {0, 1, 5, 100, 1000, 4096, 16384, 16385,
-                                      30000, 50000, 65536, 70000, 100000, 150000, 200000, 300000};
+                                      20000, 30000, 50000, 65536, 70000, 100000, 131072, 200000};
 
 #define FILE_BYTES 70000
 
@@ -35,13 +35,9 @@ typedef struct job {
 static void stage_bytes(job *at, size_t size)
 {
     apr_bucket *b;
-    char *bytes = malloc(size ? size : 1);
-    size_t i;
+    char *bytes = fuzz_copy(wire_body(at->sent, size), size);
     apr_bucket_brigade *bb = apr_brigade_create(at->context->pool, at->context->bucket_alloc);
 
-    for (i = 0; i < size; ++i) {
-        bytes[i] = (char)wire_body_octet(at->sent + i);
-    }
     at->sent += size;
     b = apr_bucket_heap_create(bytes, size, free, at->context->bucket_alloc);
     APR_BRIGADE_INSERT_TAIL(bb, b);
@@ -55,17 +51,10 @@ static void stage_bytes(job *at, size_t size)
 static int file_descriptor(void)
 {
     static int descriptor = -1;
-    unsigned char *bytes;
-    size_t i;
 
     if (descriptor < 0) {
-        bytes = malloc(FILE_BYTES);
         descriptor = memfd_create("body", MFD_CLOEXEC);
-        for (i = 0; i < FILE_BYTES; ++i) {
-            bytes[i] = wire_body_octet(i);
-        }
-        FUZZ_CHECK(write(descriptor, bytes, FILE_BYTES) == FILE_BYTES);
-        free(bytes);
+        FUZZ_CHECK(write(descriptor, wire_body(0, FILE_BYTES), FILE_BYTES) == FILE_BYTES);
     }
     return descriptor;
 }

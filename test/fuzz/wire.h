@@ -17,7 +17,8 @@ void wire_sent(const void *data, size_t size);
 /* The highest id that was promised; 2: there was none. */
 unsigned wire_last_promise(void);
 
-/* The octet at that place of any response's body. */
-unsigned char wire_body_octet(uint64_t offset);
+/* What every response's body has there; no body is longer than the maximum. */
+#define WIRE_BODY_BYTES_MAX (2 << 20)
+const unsigned char *wire_body(uint64_t offset, size_t size);
 
 #endif /* WIRE_H */

@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -417,6 +418,9 @@ int client_next_event(fuzz_input *input)
         input->left -= event.left;
         type = fuzz_byte(&event);
         fuzz_number(&event, 2);
+        if (fuzz_is_traced()) {
+            fprintf(stderr, "event: %u\n", (type & 0x7f) % CLIENT_TYPES);
+        }
         make_happen((type & 0x7f) % CLIENT_TYPES, &event);
     }
     return type != CLIENT_MORE;

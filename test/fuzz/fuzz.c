@@ -18,6 +18,16 @@ void fuzz_failed(const char *what, const char *file, int line)
     abort();
 }
 
+int fuzz_is_traced(void)
+{
+    static int is_traced = -1;
+
+    if (is_traced < 0) {
+        is_traced = getenv("FUZZ_TRACE") != NULL;
+    }
+    return is_traced;
+}
+
 unsigned fuzz_byte(fuzz_input *input)
 {
     if (!input->left) {

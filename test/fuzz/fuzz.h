@@ -17,6 +17,9 @@
 #define FUZZ_CHECK(exp) ((exp) ? (void)0 : fuzz_failed(#exp, __FILE__, __LINE__))
 void fuzz_failed(const char *what, const char *file, int line) __attribute__((noreturn));
 
+/* Is FUZZ_TRACE in the environment? Then it is said what happens. */
+int fuzz_is_traced(void);
+
 /* The target: one input. pool lives as long as the run. */
 void fuzz_run(apr_pool_t *pool, const uint8_t *data, size_t size);
 

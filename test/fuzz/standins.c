@@ -50,6 +50,9 @@ void ap_log_cerror_(const char *file, int line, int index, int level, apr_status
     va_start(args, format);
     apr_vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (fuzz_is_traced()) {
+        fprintf(stderr, "log: %s\n", text);
+    }
 }
 
 void ap_log_rerror_(const char *file, int line, int index, int level, apr_status_t status,

@@ -48,7 +48,7 @@ static int is_usual(const h2_frame_scan *scan, const unsigned char *head)
     return head[3] == NGHTTP2_HEADERS
            && (head[4] & (NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_PRIORITY))
                   == NGHTTP2_FLAG_END_HEADERS
-           && stream_id_at(head + 5) == scan->opened_id + 2;
+           && stream_id_at(head + 5) - 2 == scan->opened_id; /* which may be the highest there is */
 }
 
 /* Of such a one, what is of use. */

@@ -21,7 +21,7 @@ void h2_id_ranges_add(h2_id_ranges **pids, int first, int last)
         newest->last = last;
         return;
     }
-    if (ids->count && last + STEP == newest->first) {
+    if (ids->count && newest->first - STEP == last) { /* which may be the highest int */
         newest->first = first;
         return;
     }

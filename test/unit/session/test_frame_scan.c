@@ -304,6 +304,26 @@ static void the_reserved_bit_of_an_id_does_not_count(void **state)
     assert_found(0, 7, 5, 2, 0);
 }
 
+/* Under the sanitizer, as a sum beyond it would be seen there alone. */
+static void no_stream_follows_the_highest_id(void **state)
+{
+    h2_frame_scan scan;
+    h2_scan_found what;
+
+    (void)state;
+    append_head(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 0x7fffffff);
+    append_head(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1);
+    append_zeros(1);
+    h2_frame_scan_init(&scan);
+    assert_int_equal(h2_frame_scan_next(&scan, bytes, length, &what), length - 10);
+    assert_int_equal(what, H2_SCAN_HEAD);
+    assert_int_equal(scan.opened_id, 0x7fffffff);
+    assert_int_equal(h2_frame_scan_next(&scan, bytes + length - 10, 10, &what), 9);
+    assert_int_equal(what, H2_SCAN_HEAD);
+    assert_false(scan.is_opening);
+    assert_int_equal(scan.opened_id, 0x7fffffff);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -317,6 +337,7 @@ int main(void)
         TEST(the_largest_frame_is_passed_over),
         TEST(all_but_the_next_request_in_one_frame_is_judged),
         TEST(what_has_begun_is_known),
+        TEST(no_stream_follows_the_highest_id),
         TEST(the_reserved_bit_of_an_id_does_not_count),
     };
 

@@ -51,6 +51,20 @@ static void ids_between_are_not_in_it(void **state)
     free(ids);
 }
 
+/* Under the sanitizer, as a sum beyond it would be seen there alone. */
+static void the_highest_id_may_be_in_it(void **state)
+{
+    h2_id_ranges *ids = NULL;
+
+    (void)state;
+    h2_id_ranges_add(&ids, 1, 1);
+    h2_id_ranges_add(&ids, 0x7fffffff, 0x7fffffff);
+    h2_id_ranges_add(&ids, 5, 5);
+    assert_true(h2_id_ranges_has(ids, 0x7fffffff));
+    assert_false(h2_id_ranges_has(ids, 0x7ffffffd));
+    free(ids);
+}
+
 static void the_oldest_is_forgotten(void **state)
 {
     h2_id_ranges *ids = NULL;
@@ -79,6 +93,7 @@ int main(void)
         cmocka_unit_test(ids_that_follow_each_other_are_one_range),
         cmocka_unit_test(ids_may_come_downwards),
         cmocka_unit_test(ids_between_are_not_in_it),
+        cmocka_unit_test(the_highest_id_may_be_in_it),
         cmocka_unit_test(the_oldest_is_forgotten),
         cmocka_unit_test(nothing_is_in_what_is_not_there),
     };

@@ -428,8 +428,7 @@ int client_next_event(fuzz_input *input)
 
 void client_send_preface(void)
 {
-    static const unsigned char settings[9] = {0, 0, 0, NGHTTP2_SETTINGS};
-
     send_bytes((const unsigned char *)H2_PREFACE, H2_PREFACE_BYTES);
-    send_bytes(settings, sizeof(settings));
+    send_frame(NGHTTP2_SETTINGS, 0, 0, 0);
+    send_frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, 0);
 }

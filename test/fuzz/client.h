@@ -35,7 +35,7 @@ typedef enum {
 void client_begin(void);
 void client_end(void);
 
-/* The preface, and empty SETTINGS. */
+/* The preface, empty SETTINGS, and the word that the server's are known. */
 void client_send_preface(void);
 
 /* Makes the next event happen. 0: there is none. */

@@ -36,7 +36,7 @@ static void change_event(uint8_t *event, size_t length)
 void fuzz_run(apr_pool_t *pool, const uint8_t *data, size_t size)
 {
     fuzz_input input = {data, size};
-    uint8_t head[3 + MACHINE_PLAN_BYTES] = {0};
+    uint8_t head[MACHINE_FLAG_BYTES + MACHINE_PLAN_BYTES] = {0};
     fuzz_input of_setup = {head, sizeof(head)};
     unsigned first = fuzz_byte(&input);
     uint8_t *events = (uint8_t *)fuzz_copy(input.at, input.left);
@@ -46,7 +46,8 @@ void fuzz_run(apr_pool_t *pool, const uint8_t *data, size_t size)
     head[0] = (first & 1) ? 64 : 0;  /* without WebSockets */
     head[1] = (uint8_t)((first & 2) ? 64 : 0) | (uint8_t)(first >> 4); /* a diary; streams */
     head[2] = 16;
-    memcpy(head + 3, plan, sizeof(plan));
+    head[3] = (uint8_t)((first & 8) ? 0 : 1);    /* nothing is counted */
+    memcpy(head + MACHINE_FLAG_BYTES, plan, sizeof(plan));
     machine_setup_from(&setup, pool, &of_setup);
     for (at = 0; at < input.left; at += length) {
         length = client_event_bytes(events + at, input.left - at);

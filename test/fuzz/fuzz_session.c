@@ -1,7 +1,7 @@
 /*
  * A connection, from its first octet to its end: bytes of a client, and what happens around them.
  *
- * Input: 3 octets of configuration, the plan of 16, and events (client.h). What mutates it knows
+ * Input: 4 octets of configuration, the plan of 16, and events (client.h). What mutates it knows
  * where events begin, so that most inputs stay connections that come far.
  */
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "client.h"
 #include "machine.h"
 
-#define HEAD_BYTES (3 + MACHINE_PLAN_BYTES)
+#define HEAD_BYTES (MACHINE_FLAG_BYTES + MACHINE_PLAN_BYTES)
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);

@@ -536,11 +536,42 @@ static void free_kept(void)
 
 /* ---- the run ---------------------------------------------------------------------------------- */
 
+/* How much of a client's misdeeds the server bears. */
+static void set_patience(h2_server_conf *conf, unsigned patience)
+{
+    if (patience & 1) { /* nothing is counted */
+        h2_config_set(conf, H2_CONFIG_RESETS, 0);
+        h2_config_set(conf, H2_CONFIG_CLIENT_ERRORS, 0);
+        h2_config_set(conf, H2_CONFIG_CONTROL_FRAMES, 0);
+    }
+    if (patience & 2) {
+        h2_config_set(conf, H2_CONFIG_RESETS_BURST, 2);
+        h2_config_set(conf, H2_CONFIG_CLIENT_ERRORS_BURST, 2);
+        h2_config_set(conf, H2_CONFIG_CONTROL_FRAMES_BURST, 8);
+    }
+    if (patience & 4) {
+        h2_config_set(conf, H2_CONFIG_MAX_HEADER_TIME, (patience & 8) ? 0 : APR_USEC_PER_SEC);
+    }
+    if (patience & 16) {
+        h2_config_set(conf, H2_CONFIG_MAX_CONNECTION_REQUESTS, 1 + (patience & 3));
+    }
+    if (patience & 32) {
+        h2_config_set(conf, H2_CONFIG_MAX_CONNECTION_TIME, 3 * APR_USEC_PER_SEC);
+    }
+    if (patience & 64) {
+        h2_config_set(conf, H2_CONFIG_MIN_RESPONSE_RATE, (patience & 8) ? 0 : 100000);
+    }
+    if (patience & 128) {
+        h2_config_set(conf, H2_CONFIG_MAX_STREAM_ERRORS, patience & 3);
+    }
+}
+
 void machine_setup_from(machine_setup *setup, apr_pool_t *pool, fuzz_input *input)
 {
     static const uint8_t no_plan[MACHINE_PLAN_BYTES];
     static const apr_size_t header_list[] = {65536, 4096, 16384, 1 << 20};
     unsigned flags = fuzz_byte(input), limits = fuzz_byte(input), more = fuzz_byte(input);
+    unsigned patience = fuzz_byte(input);
     h2_server_conf *conf = h2_config_create_server(pool, NULL);
     size_t length;
 
@@ -574,6 +605,7 @@ void machine_setup_from(machine_setup *setup, apr_pool_t *pool, fuzz_input *inpu
     if (more & 128) {
         h2_config_set(conf, H2_CONFIG_MAX_HEADER_BLOCK, 1 + (more & 15) * 1000);
     }
+    set_patience(conf, patience);
     setup->conf = conf;
     setup->plan = fuzz_bytes(input, MACHINE_PLAN_BYTES, &length);
     if (length < MACHINE_PLAN_BYTES) {

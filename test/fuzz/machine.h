@@ -16,6 +16,9 @@
 
 #define MACHINE_PLAN_BYTES 16
 
+/* Of a setup, before the plan. */
+#define MACHINE_FLAG_BYTES 4
+
 typedef enum {
     MACHINE_EVENT,   /* the connection is the loop's */
     MACHINE_WORKER,  /* a thread of the MPM waits for its end */

@@ -60,13 +60,13 @@ def text(value):
 
 
 def setup(mpm="event", tls=False, preface=True, padding=False, frames=False, websockets=True,
-          window=None, streams=0, lists=0, diary=None, memory=False, more=0, plan=(0,)):
+          window=None, streams=0, lists=0, diary=None, memory=False, more=0, patience=0, plan=(0,)):
     flags = {"event": 0, "worker": 1, "prefork": 3}[mpm] | tls << 2 | (not preface) << 3
     flags |= padding << 4 | frames << 5 | (not websockets) << 6 | (window is not None) << 7
     limits = streams | lists << 4 | (diary is not None) << 6 | memory << 7
     more |= (window or 0) | (diary or 0)
     plan = (list(plan) * 16)[:16]
-    return bytes([flags, limits, more] + plan)
+    return bytes([flags, limits, more, patience] + plan)
 
 
 def run_all(count=4):
@@ -164,6 +164,26 @@ def session_seeds():
                                         for kind in (2, 6, 10, 0x10, 0xff) for stream in (ZERO, LAST)))
     put("large-frame", setup(frames=True), request(0), event(FRAME, 0, 0, LAST, b"x" * 1500),
         event(GOAWAY, 0, b"x" * 1500))
+    for number, what in enumerate((event(RESET, LAST, 8), event(PING, 0), event(SETTINGS, 0), event(
+            PRIORITY, LAST, 2, 9, 0), event(UPDATE, 37, "u=1"), event(WINDOW, ZERO, 1, 0), event(
+            DATA, LAST, 0, 0, 0), event(FRAME, 0xfa, 0, ZERO), event(RESET, 2, 8), event(DATA, 3, 0,
+            0, 9), request(fields=[CONNECTION]))):
+        for patience in (1, 2):
+            put(f"flood-{number}-{patience}", setup(patience=patience, streams=3, plan=[0x53]),
+                request(0) * 3, event(RESET, 3, 8), what * 24, request(), event(CLOCK, 23), what * 2)
+    put("patience", setup(patience=0x74, plan=[0xf0, 0x20]), event(BYTES, b"\0\0\x09"), event(
+        CLOCK, 20), event(CLOCK, 21))
+    put("requests", setup(patience=0x10), request() * 5)
+    put("time", setup(patience=0x20, plan=[0xf0]), request(), event(CLOCK, 22), request())
+    put("small-credit", setup(plan=[0xf0]), event(SETTINGS, 0, setting(4, 0)), request(), event(
+        WINDOW, LAST, 3, 0) * 24, event(CLOCK, 18), event(WINDOW, LAST, 3, 0) * 3, event(
+        WINDOW, LAST, 12, 0), event(CLOCK, 26), event(CLOCK, 26))
+    put("past", setup(patience=1, plan=[0x20]), request(), request(stream=36), *(event(
+        FRAME, kind, 0, stream, b"\0\0\0\1") for kind in (0, 3, 8, 0xfa) for stream in (1, 2, 3)))
+    put("grace", setup(plan=[0x20]), request(0, POST, [LENGTH_5]), event(CLOCK, 17), event(
+        DATA, LAST, 1, 0, 5), request(0, POST, [LENGTH_5]), event(CLOCK, 20), request(0, POST))
+    put("settings-values", setup(), *(event(SETTINGS, 0, setting(name, value)) for name, value in (
+        (4, 70000), (3, 5), (5, 20000), (1, 0), (6, 9), (8, 0), (2, 0), (4, 0x80000000))))
     put("heads", setup(plan=[0xfa, 0x0a], memory=True, more=0x85), request() * 4, event(
         WINDOW, ZERO, 22, 0))
 
@@ -199,6 +219,9 @@ def frames_seeds():
         settings + frame(0, 0, 1, b"x" * 20) + frame(1, 1, 3, b"\x82") + frame(9, 4, 3, b"\x84"),
         frame(5, 0, 1, b"\0\0\0\2\x82") + frame(9, 4, 1) + frame(2, 0, 0, place),
         magic + frame(2, 0, 1, b"\0" * 4) + frame(1, 0x20, 1, b"\0") + frame(0x10, 0, 0, place) * 2,
+        magic + frame(1, 5, 0x7fffffff, b"\x82") + frame(1, 5, 1, b"\x82") + frame(4, 0, 0, setting(4,
+              0x80000000)), b"\x0c" + setting(2, 2) + setting(5, 1), magic + frame(1, 1, 1) + frame(
+              9, 0, 1) + frame(0, 0, 1, b"x") + b"\0\0",
         magic + frame(2, 0, 3, place + b"more") + frame(2, 0, 0, place) + frame(2, 0, 5, place),
     ])
 
@@ -301,6 +324,11 @@ def small_seeds():
          for side in (0, 0x80)), step(5, 0x30, 0, 0), step(0x85, 1, 0, 0), step(6, 0, 0, 0))
     seed("chunks", "files", step(3, 0x10, 0, 0) * 3, step(4, 0x28, 0x10, 0), step(1, 0, 9, 0), step(
          7, 0, 0, 1), step(0x87, 0, 0, 1), step(0x84, 0xff, 0xff, 0), step(7, 0, 0, 2))
+    for limits in (b"\0", b"\1\x05\x05\x05\x05\x05\x05", b"\2"):
+        seed("flood", f"limits-{limits[0]}", limits, *(step(5, cause, 255) for cause in range(12)),
+             step(0, 22, 0), step(1, 0, 3), step(2, 0, 3), *(step(6, cause, 255) for cause in range(
+                 12)), *(step(3, number, number) + step(4, number, 1) for number in range(9)), step(
+                 0, 35, 0), step(7, 0, 255))
     for name, kinds in (("joins", (0, 1, 4, 11)), ("pushed", (0, 2, 8, 20, 32, 4, 11, 3)),
                         ("priorities", (0, 9, 4, 11, 6)), ("groups", (10, 0, 7, 4, 11, 10, 3))):
         seed("scheduler", name, *(step(kind, number * 7, number * 3, number * 40 % 256)

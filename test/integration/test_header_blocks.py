@@ -100,9 +100,10 @@ def test_large_trailers_follow_a_body(server):
 
 
 def exceed_window(client):
-    stream = client.request("POST", "/h2test/gate?max=1", end=False)
-    for _ in range(5):
-        client.send_frame(0, 0, stream.id, bytes(16384))
+    with client.cork():     # a handler that is through before would have the stream reset for that
+        stream = client.request("POST", "/h2test/gate?max=100", end=False)
+        for _ in range(5):
+            client.send_frame(0, 0, stream.id, bytes(16384))
     client.wait_for(lambda: stream.reset is not None or client.goaways, "a reaction")
     return stream
 

@@ -1,5 +1,5 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""Fixtures of the integration tests.
+"""Fixtures of the tests against a real httpd.
 
     httpd       the server with the rich configuration (once for each MPM)
     connect     makes HTTP/2 connections to it (over TLS and in clear text)
@@ -15,16 +15,17 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 
 import pytest  # noqa: E402
 
+import connections  # noqa: E402
 import environment as env  # noqa: E402
-from h2client import Client, Tls  # noqa: E402
+from connections import open_client  # noqa: E402
 from servers import Servers  # noqa: E402
 
 MPMS = ("event", "worker")
-_opened = []            # the connections of the running test
+KEPT_SERVERS = ("main", "conformance")      # for the next module, too
 _servers = None
 
 
@@ -53,7 +54,7 @@ def pytest_sessionfinish(exitstatus):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
-        for client in _opened[:6]:
+        for client in connections.opened[:6]:
             report.sections.append(("connection", client.tail(40)))
         for server in _servers.running if _servers else []:
             tail = "\n".join(server.errors().splitlines()[-15:])
@@ -74,9 +75,9 @@ def servers():
 
 @pytest.fixture(scope="module", autouse=True)
 def _stop_servers_of_module(servers):
-    """Only the server with the rich configuration is kept for the next module."""
+    """Only servers that each test may use are kept for the next module."""
     yield
-    problems = servers.stop(keep=("main",))
+    problems = servers.stop(keep=KEPT_SERVERS)
     assert not problems, "\n".join(problems)
 
 
@@ -84,8 +85,7 @@ def _stop_servers_of_module(servers):
 def _servers_stay_healthy(servers, request):
     yield
     servers.counters.release()
-    while _opened:
-        _opened.pop().close()
+    connections.close_all()
     problems = servers.health_problems()
     if problems or getattr(request.node, "has_failed", False):
         servers.after_failure()
@@ -105,17 +105,6 @@ def transport(request):
 @pytest.fixture
 def httpd(mpm, servers):
     return servers.main(mpm)
-
-
-def open_client(httpd, transport="tls", port=None, sni="a.test", alpn=("h2",), tls=None, **options):
-    """An HTTP/2 connection; the running test's end closes it."""
-    if transport == "tls":
-        tls = tls or Tls(sni=sni, alpn=alpn)
-    options.setdefault("authority", sni)
-    options.setdefault("time_factor", env.SLOWER)
-    client = Client(httpd.address(port or transport), tls=tls, **options)
-    _opened.append(client)
-    return client
 
 
 @pytest.fixture

@@ -57,7 +57,12 @@ void h2_closing_go_on(h2_session *session)
 {
     h2_loop_assert_held(session->loop);
     if (session->running_count || session->stream_count || session->ending_count) {
-        return; /* who ends the last one brings us here again */
+        /* Who ends the last one brings us here again. A client that has GOAWAY does not wait for
+         * handlers that may be stuck. */
+        if (session->running_count && session->state == H2_SESSION_CLOSING) {
+            h2_io_cut(&session->io);
+        }
+        return;
     }
     if (session->waiter) {
         give_back(session);

@@ -440,17 +440,23 @@ apr_status_t h2_io_write(h2_io *io, const char *data, apr_size_t length, apr_tim
     return h2_io_is_blocked(io) ? h2_io_write_pending(io) : APR_SUCCESS;
 }
 
+void h2_io_cut(h2_io *io)
+{
+    if (!io->is_cut && !io->is_broken) {
+        io->is_cut = 1;
+        apr_socket_shutdown(io->socket, APR_SHUTDOWN_WRITE);
+    }
+}
+
 void h2_io_shutdown(h2_io *io)
 {
     io->is_shut = 1;
-    if (!io->is_broken && io->is_tls) {
+    if (!io->is_broken && !io->is_cut && io->is_tls) {
         /* mod_ssl sends its close_notify on this. */
         APR_BRIGADE_INSERT_TAIL(io->out, ap_bucket_eoc_create(io->c->bucket_alloc));
         ap_pass_brigade(io->c->output_filters, io->out);
         apr_brigade_cleanup(io->out);
         h2_io_write_pending(io);
     }
-    if (!io->is_broken) {
-        apr_socket_shutdown(io->socket, APR_SHUTDOWN_WRITE);
-    }
+    h2_io_cut(io);
 }

@@ -51,6 +51,7 @@ typedef struct h2_io {
     unsigned is_socket_empty : 1; /* it had less than was asked for: ask again when poll says so */
     unsigned is_shut : 1;        /* TLS is gone: the filters must not be used any more */
     unsigned is_broken : 1;      /* the socket is of no use any more */
+    unsigned is_cut : 1;         /* the client has our FIN */
 } h2_io;
 
 /* At the start of httpd: registers the network filter. */
@@ -85,6 +86,10 @@ apr_status_t h2_io_write_pending(h2_io *io);
 
 /* Are there bytes that the socket has not taken yet? */
 int h2_io_is_blocked(const h2_io *io);
+
+/* Says to the client that no more comes, and leaves TLS as it is, which running requests may
+ * still look at. To be called again does nothing. */
+void h2_io_cut(h2_io *io);
 
 /* Ends TLS and says to the client that no more comes. */
 void h2_io_shutdown(h2_io *io);

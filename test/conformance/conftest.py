@@ -136,7 +136,8 @@ def section_of(item):
     """("RFC 9113", "6.5.2") of test_rfc9113_frames.py::test_case[6.5.2 what must hold-tls]."""
     rfc = "RFC " + re.search(r"rfc(\d+)", item.nodeid).group(1)
     callspec = getattr(item, "callspec", None)
-    match = SECTION.match(callspec.id if callspec else "") or SECTION.match(item.originalname)
+    case = re.sub(r"^(tls|clear)-", "", callspec.id) if callspec else ""
+    match = SECTION.match(case) or SECTION.match(item.originalname)
     return rfc, match.group(1).replace("_", ".")
 
 

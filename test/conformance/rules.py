@@ -31,8 +31,14 @@ class Goaway:
     def __init__(self, code):
         self.code = code
 
-    def check(self, client, stream=None):
-        client.wait_goaway()
+    def check(self, client, stream=None, asks=False):
+        """`asks`: by a PING, so that a server that goes on is known at once."""
+        if asks:
+            client.send_ping(b"go away?")
+            client.wait_for(lambda: client.goaways or client.pings
+                            and client.pings[-1].payload == b"go away?", "GOAWAY")
+        assert not asks or client.goaways, client.tail()
+        client.wait_goaway(timeout=3)
         client.wait_closed()
         assert [frame.error_code for frame in client.goaways] == [self.code], client.tail()
 

@@ -133,6 +133,7 @@ static int check_continuation(h2_session *session, const h2_frame_scan *head)
         return end(session, NGHTTP2_ENHANCE_YOUR_CALM,
                    "too many CONTINUATION frames for H2MaxHeaderListSize");
     }
+    session->is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
     return h2_session_charge(session, H2_FLOOD_CONTINUATION);
 }
 
@@ -175,6 +176,7 @@ static int check_frame(h2_session *session, const h2_frame_scan *head)
                || h2_session_charge(session, H2_FLOOD_EMPTY_DATA);
     case NGHTTP2_HEADERS:
         session->continuation_count = 0;
+        session->is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
         return 1;
     case NGHTTP2_CONTINUATION:
         return check_continuation(session, head);
@@ -227,12 +229,17 @@ int h2_session_admit(h2_session *session, const h2_frame_scan *head)
     }
     switch (judge(head, past)) {
     case CLOSED:
+        if (session->is_in_block) {
+            return end(session, NGHTTP2_PROTOCOL_ERROR, "a frame within a field block");
+        }
         return end(session, NGHTTP2_STREAM_CLOSED,
                    "a frame on a stream that the client has ended");
     case PROTOCOL:
         return end(session, NGHTTP2_PROTOCOL_ERROR, "a frame on a stream that was never opened");
     case LATE:
         session->continuation_count = 0;
+        session->is_in_block = head->type == NGHTTP2_HEADERS
+                               && !(head->flags & NGHTTP2_FLAG_END_HEADERS);
         return h2_session_charge(session, H2_FLOOD_LATE);
     case PASS:
         break;

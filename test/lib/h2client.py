@@ -510,10 +510,11 @@ class Client:
         size = self.peer_settings[MAX_FRAME_SIZE]
         parts = [block[i:i + size] for i in range(0, len(block), size)] or [b""]
         flags |= END_STREAM if end else 0
-        for i, part in enumerate(parts):
-            last = END_HEADERS if i == len(parts) - 1 else 0
-            self.send_frame(HEADERS if i == 0 else CONTINUATION, last | (flags if i == 0 else 0),
-                            stream_id, part)
+        with self.cork():       # nothing that is sent by itself may come between
+            for i, part in enumerate(parts):
+                last = END_HEADERS if i == len(parts) - 1 else 0
+                self.send_frame(HEADERS if i == 0 else CONTINUATION,
+                                last | (flags if i == 0 else 0), stream_id, part)
 
     def open(self, keep_body=True):
         """A stream with the next id, without sending anything."""

@@ -157,8 +157,9 @@ def test_4_1_unused_flags_of_goaway_are_ignored(h2):
 
 @run([
     ("4.1 the reserved bit of HEADERS is ignored", lambda client: (
-        client.send_frame(HEADERS, END_HEADERS | END_STREAM, RESERVED_BIT | client.next_id,
-                          get_block(client)), client.open())[1], Answer()),
+        stream := client.open(), client.send_frame(
+            HEADERS, END_HEADERS | END_STREAM, RESERVED_BIT | stream.id, get_block(client)))[0],
+     Answer()),
     ("4.1 the reserved bit of PING is ignored", frame(PING, 0, RESERVED_BIT, bytes(8)), Ignored()),
     ("4.1 the reserved bit of SETTINGS is ignored", frame(SETTINGS, 0, RESERVED_BIT), Ignored()),
     ("4.1 the reserved bit of WINDOW_UPDATE is ignored",

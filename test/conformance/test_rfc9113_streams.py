@@ -271,7 +271,7 @@ def test_5_1_a_stream_of_a_push_may_be_reset_by_the_client_late(h2):
 
 
 @run([(*case, "after its response") for case in params({"a promised stream": {
-    "DATA": A_STREAM_CLOSED, "HEADERS": A_PROTOCOL_ERROR, "PRIORITY": IGNORED}})])
+    "DATA": A_STREAM_CLOSED, "HEADERS": A_STREAM_CLOSED, "PRIORITY": IGNORED}})])
 def test_promised_streams(h2, name, state, outcome, when):
     """The client has no side of them."""
     h2.get("/pushing/write?n=1")

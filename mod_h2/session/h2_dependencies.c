@@ -153,6 +153,9 @@ void h2_session_note_dependency(h2_session *session, int id, const h2_dependency
     const h2_response *response = stream ? stream->exchange.out_response : NULL;
     group *of;
 
+    if (!id) {
+        return; /* of the connection, which nghttp2 says is an error: 0 is a group that is free */
+    }
     if (stream) {
         stream->dependency = *dependency;
         stream->is_updated = 1;

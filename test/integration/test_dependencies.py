@@ -11,7 +11,7 @@ import environment as env
 from conftest import open_client
 from h1client import Http1
 from h2client import (END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, PADDED, PRIORITY,
-                      PRIORITY_FLAG, frame_bytes)
+                      PRIORITY_FLAG, PROTOCOL_ERROR, frame_bytes)
 from servers import SITE, VHOSTS
 from turns import FILE, MIB, STEP, assert_shares, order_of_ends, step, without_window
 
@@ -219,6 +219,13 @@ def test_more_groups_than_are_kept_do_no_harm(client):
     client.send_window_update(0, 4 * MIB)
     client.wait(*streams)
     assert all(s.complete and s.received == MIB for s in streams)
+
+
+def test_a_frame_for_the_connection_ends_it_and_does_no_harm(client):
+    prioritize(client, client.next_id + 2, weight=9)  # a group: there are some, and places for more
+    client.send_raw(frame_bytes(PRIORITY, 0, 0, spec(0, 9)) + frame_bytes(PRIORITY, 0, 0, spec(0)))
+    assert client.wait_goaway().error_code == PROTOCOL_ERROR
+    client.wait_closed()
 
 
 def test_a_frame_for_what_has_ended_or_for_a_promise_that_was_not_made_changes_nothing(client):

@@ -367,7 +367,8 @@ static int is_valid(const char *name, size_t name_length, const char *value, siz
         return length && nghttp2_check_path(octets, length)
                && (*value == '/' || (length == 1 && *value == '*'));
     }
-    if (!strncmp(name, ":authority", name_length) && name_length == 10) {
+    if ((!strncmp(name, ":authority", name_length) && name_length == 10)
+        || (!strncmp(name, "host", name_length) && name_length == 4)) {
         return nghttp2_check_authority(octets, length);
     }
     if (!strncmp(name, ":method", name_length) && name_length == 7) {

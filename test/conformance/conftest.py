@@ -25,6 +25,7 @@ from servers import SITE
 EXTRA = {
     "": "",
     "_few": "H2MaxSessionStreams 3",
+    "_one": "H2MaxSessionStreams 1\nH2WindowSize 65535",
     "_hasty": "Timeout 1\nH2StreamTimeout 20",
     "_sockets": "H2WebSockets on",
     "_hints": "H2EarlyHints on",

@@ -852,6 +852,19 @@ def test_6_9_1_each_stream_may_fill_its_window(connect, counter):
     assert left >= 0 and not client.goaways and all(s.reset is None for s in streams)
 
 
+def test_6_9_1_data_beyond_the_connection_s_window_is_a_flow_control_error(connect, counter):
+    """It is as wide as the only stream's here."""
+    client = connect("_one")
+    client.wait_settings()
+    stream = client.request("POST", UPLOAD + "?gate=%s&tag=%s" % (counter.gate(), counter), end=False)
+    for size in (16384, 16384, 16384, 16383):
+        client.send_frame(DATA, 0, stream.id, bytes(size))
+    client.ping()
+    assert not client.goaways and stream.reset is None
+    client.send_frame(DATA, 0, stream.id, b"x")
+    Goaway(FLOW_CONTROL_ERROR).check(client)
+
+
 @pytest.mark.parametrize("window", [
     pytest.param(window, id="6.9.1 of a stream s window of %d no more is used" % window)
     for window in (0, 1, 10, 999)])

@@ -129,7 +129,9 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
         stream->is_rejected = 1;
         nghttp2_submit_rst_stream(ngh2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_ENHANCE_YOUR_CALM);
-        return 0;
+        /* The rest of the block is decoded and not looked at, which can be 64 MB; nghttp2 would
+         * reset the stream for that, but it is reset already. */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     default:
         return (rv == APR_EINVAL) ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
                                   : NGHTTP2_ERR_CALLBACK_FAILURE;

@@ -9,13 +9,12 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import samples
 from honest import FAILURES_KEPT
+from kinds import Clients
 
 import environment as env
 from grpc_server import GrpcServer
@@ -60,33 +59,6 @@ Alias /pushing/ "{docroot}/pushing/"
     H2PushResource /proxy/size/3000
 </Location>
 """ + VHOSTS
-
-
-class Traffic:
-    """A process of clients, and what it has counted last."""
-
-    def __init__(self, **settings):
-        self.last = {"counts": {}, "failures": []}
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("traffic.py")), json.dumps(settings)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.last = json.loads(line)
-
-    def end(self):
-        """Lets it end what it does; what went wrong in that."""
-        self.process.stdin.close()
-        try:
-            code = self.process.wait(120 * env.SLOWER)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return ["clients did not end"]
-        self._reader.join(5)
-        return ["clients ended with exit code %d" % code] if code else []
 
 
 class Soak:
@@ -148,12 +120,12 @@ class Soak:
         settings = dict(rate=self.arguments.rate, time_factor=env.SLOWER, grpc=None,
                         cert=str(self.servers.certs / "cert.pem"))
         for seed, port in enumerate(("tls", "clear")):
-            self.traffic.append(Traffic(address=self.httpd.address(port), tls=port == "tls",
+            self.traffic.append(Clients("traffic.py", address=self.httpd.address(port), tls=port == "tls",
                                         seed=seed, **settings))
         if self.grpc:
             for seed, port in enumerate(("tlsgrpc", "grpc")):
-                self.traffic.append(Traffic(
-                    **dict(settings, address=self.httpd.address(port), tls=port == "tlsgrpc",
+                self.traffic.append(Clients(
+                    "traffic.py", **dict(settings, address=self.httpd.address(port), tls=port == "tlsgrpc",
                            seed=seed + 2, grpc=self.httpd.ports[port])))
         else:
             self.say("python3-grpcio is not there: no gRPC")
@@ -330,8 +302,7 @@ class Soak:
 
     def close(self):
         for process in self.traffic:
-            if process.process.poll() is None:
-                process.process.kill()
+            process.kill()
         self.problems += self.servers.close()
         self.ws.close()
         if self.grpc:

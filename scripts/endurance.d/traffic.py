@@ -1,19 +1,13 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""A process of clients for scripts/soak: a thread for each kind, each at a rate of its own.
-
-    python3 traffic.py JSON     {"address": [HOST, PORT], "tls": bool, "grpc": PORT or null,
-                                "cert": FILE, "rate": FACTOR, "seed": N, "time_factor": N}
-
-Writes a line of JSON with what it has counted each second; ends with its stdin."""
+"""The clients of scripts/soak, as kinds.py runs them. Settings: "grpc", a port or null, for which
+there is a process of its own, and "cert", the file that it trusts."""
 
 import hashlib
-import json
-import random
-import sys
-import threading
 import time
 
-from honest import PROBLEMS, Connection, Failed, Tally, check, forget
+from honest import Failed, check, forget
+from kinds import Kind, main
+
 from demosite import FILE_SIZES, pattern
 from h1client import Http1
 from h2client import (CANCEL, ENABLE_PUSH, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, PREFACE,
@@ -22,38 +16,6 @@ from websocket import WebSocket
 
 SMALL_SIZES = [size for size in FILE_SIZES if size <= 65537]
 MIB = 1 << 20
-
-
-class Kind:
-    """One sort of clients. `seconds` between two steps, when the rate is 1."""
-    seconds = 1.0
-
-    def __init__(self, settings, tally, number):
-        self.address = tuple(settings["address"])
-        self.is_tls = settings["tls"]
-        self.settings = settings
-        self.tally = tally
-        self.random = random.Random(settings["seed"] * 100 + number)
-        self.connection = Connection(self.address, self.is_tls, tally, settings["time_factor"],
-                                     uses=self.random.randint(50, 300))
-
-    def step(self):
-        raise NotImplementedError
-
-    def answer(self, path, method="GET", headers=(), data=None, **expected):
-        self.answers([self.request(path, method, headers, data, **expected)])
-
-    def answers(self, requests):
-        self.connection.answers(requests)
-
-    @staticmethod
-    def request(path, method="GET", headers=(), data=None, **expected):
-        return (dict(method=method, path=path, headers=headers, body=data),
-                lambda stream: check(stream, **expected))
-
-    def reset(self):
-        """After a failure."""
-        self.connection.close()
 
 
 class Files(Kind):
@@ -367,50 +329,9 @@ KINDS = (Files, LargeFiles, Scripts, Proxied, Pushes, Uploads, WebSockets, Cance
          Others)
 
 
-def run(kind, rate, ended):
-    """Steps at its rate until the end. What could not be done in time is left out, not made up."""
-    name = type(kind).__name__
-    ended.wait(kind.random.random() * kind.seconds)
-    while not ended.is_set():
-        begin = time.monotonic()
-        try:
-            kind.step()
-        except Exception as error:      # of any sort: gRPC has its own
-            if not isinstance(error, PROBLEMS) and "grpc" not in type(error).__module__:
-                kind.tally.fail("%s: %s %s" % (name, type(error).__name__, error))
-                raise
-            kind.tally.fail("%s: %s %s" % (name, type(error).__name__, str(error)[:1500]))
-            kind.reset()
-        kind.tally.add("steps of " + name)
-        ended.wait(max(0.0, kind.random.uniform(0.5, 1.5) * kind.seconds / rate
-                       - (time.monotonic() - begin)))
-
-
-def main():
-    settings = json.loads(sys.argv[1])
-    tally, ended = Tally(), threading.Event()
-    kinds = [Grpc] if settings["grpc"] else KINDS
-    threads = [threading.Thread(target=run, daemon=True, args=(
-        kind(settings, tally, number), settings["rate"], ended)) for number, kind in
-        enumerate(kinds)]
-    for thread in threads:
-        thread.start()
-    end = threading.Thread(target=sys.stdin.read, daemon=True)
-    end.start()
-    while end.is_alive():
-        end.join(1)
-        dead = [t for t in threads if not t.is_alive()]
-        if dead:
-            tally.fail("a thread of clients has ended")
-            break
-        print(json.dumps(tally.as_dict()), flush=True)
-    ended.set()
-    for thread in threads:
-        thread.join(60 * settings["time_factor"])
-        if thread.is_alive():
-            tally.fail("a client did not end")
-    print(json.dumps(tally.as_dict()), flush=True)
+def choose_kinds(settings):
+    return [Grpc] if settings["grpc"] else KINDS
 
 
 if __name__ == "__main__":
-    main()
+    main(choose_kinds)

@@ -35,6 +35,7 @@ typedef struct h2_connection {
     SSL *ssl;               /* mod_ssl's, during the handshake only */
     h2_session *session;    /* made, and on its way to the loop */
     unsigned is_inspected : 1;
+    unsigned is_silent : 1; /* nothing came in time, or no more than a part of the preface */
 } h2_connection;
 
 static h2_connection *connection_of(conn_rec *c)
@@ -101,8 +102,9 @@ static int propose(conn_rec *c, request_rec *r, server_rec *s,
         || !ap_array_str_contains(offers, name) || !has_good_tls(c, s)) {
         return DECLINED;
     }
-    if (r && (!h2_config_is_upgrade(r, ap_ssl_conn_is_ssl(c)) || !h2_upgrade_is_possible(r))) {
-        return DECLINED;
+    if (r && (c->keepalives || !h2_config_is_upgrade(r, ap_ssl_conn_is_ssl(c))
+              || !h2_upgrade_is_possible(r))) {
+        return DECLINED; /* not on a later request either: who wants HTTP/2 asks first */
     }
     APR_ARRAY_PUSH(proposals, const char *) = name;
     return OK;
@@ -267,21 +269,25 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     }
 }
 
-/* Looks at what has arrived, without taking it: how many bytes of it are those of
- * the preface. -1: it is something else, or nothing comes. */
-static int look_for_preface(conn_rec *c, apr_bucket_brigade *bb, apr_size_t wanted)
+/* Looks at what has arrived, without taking it: *plength is how many bytes of it are
+ * those of the preface, 0 where it is something else. An error: nothing comes. */
+static apr_status_t look_for_preface(conn_rec *c, apr_bucket_brigade *bb, apr_size_t wanted,
+                                     apr_size_t *plength)
 {
     char seen[H2_PREFACE_BYTES] = {0};
     apr_size_t length = sizeof(seen);
     apr_status_t rv = ap_get_brigade(c->input_filters, bb, AP_MODE_SPECULATIVE,
                                      APR_BLOCK_READ, (apr_off_t)wanted);
 
+    *plength = 0;
     if (rv == APR_SUCCESS) {
         rv = apr_brigade_flatten(bb, seen, &length);
     }
     apr_brigade_cleanup(bb);
-    return (rv == APR_SUCCESS && length && !memcmp(seen, H2_PREFACE, length)) ? (int)length
-                                                                             : -1;
+    if (rv == APR_SUCCESS && !memcmp(seen, H2_PREFACE, length)) {
+        *plength = length;
+    }
+    return rv;
 }
 
 /* Is there more to be read, or the end, within the time? */
@@ -298,41 +304,50 @@ static int wait_for_bytes(conn_rec *c, apr_interval_time_t timeout)
 }
 
 /* Does what the client sends begin with the preface, RFC 9113, 3.4? Looks at no
- * more than it takes to say no: a short HTTP/1.0 request must not wait. */
-static int begins_with_preface(conn_rec *c)
+ * more than it takes to say no: a short HTTP/1.0 request must not wait. APR_TIMEUP:
+ * not even that has come within the time that the filters allow, or Timeout. */
+static apr_status_t find_preface(conn_rec *c, int *pis_found)
 {
     apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
-    apr_time_t until = h2_clock_now() + c->base_server->timeout;
-    int is_ended = 0, length = look_for_preface(c, bb, 4);
+    apr_time_t until = apr_time_now() + c->base_server->timeout;
+    apr_size_t before, length;
+    int is_readable, is_ended = 0;
+    apr_status_t rv = look_for_preface(c, bb, 4, &length);
 
-    if (length > 0) {
-        length = look_for_preface(c, bb, H2_PREFACE_BYTES);
+    if (rv == APR_SUCCESS && length) {
+        rv = look_for_preface(c, bb, H2_PREFACE_BYTES, &length);
     }
-    while (length > 0 && length < (int)H2_PREFACE_BYTES && !is_ended
-           && h2_clock_now() < until) {
-        int before = length;
-        int is_readable = wait_for_bytes(c, H2_PREFACE_LOOK_USEC);
-
+    while (rv == APR_SUCCESS && length && length < H2_PREFACE_BYTES && !is_ended) {
+        if (apr_time_now() >= until) {
+            rv = APR_TIMEUP;
+            break;
+        }
+        before = length;
+        is_readable = wait_for_bytes(c, H2_PREFACE_LOOK_USEC);
         /* Also when there is nothing: mod_reqtimeout looks at its clock then. */
-        length = look_for_preface(c, bb, H2_PREFACE_BYTES);
+        rv = look_for_preface(c, bb, H2_PREFACE_BYTES, &length);
         is_ended = is_readable && length == before;
     }
     apr_brigade_destroy(bb);
-    return length == (int)H2_PREFACE_BYTES;
+    *pis_found = rv == APR_SUCCESS && length == H2_PREFACE_BYTES;
+    return rv;
 }
 
 static int is_direct(conn_rec *c, h2_connection *connection)
 {
-    int is_tls = ap_ssl_conn_is_ssl(c);
+    int is_found = 0, is_tls = ap_ssl_conn_is_ssl(c);
 
     if (connection->is_inspected || c->keepalives) {
         return 0;
     }
     connection->is_inspected = 1;
-    return h2_config_is_direct(connection->server, is_tls)
-           && !strcmp(ap_get_protocol(c), AP_PROTOCOL_HTTP1)
-           && ap_is_allowed_protocol(c, NULL, connection->server, protocol_name(c))
-           && has_good_tls(c, connection->server) && begins_with_preface(c);
+    if (h2_config_is_direct(connection->server, is_tls)
+        && !strcmp(ap_get_protocol(c), AP_PROTOCOL_HTTP1)
+        && ap_is_allowed_protocol(c, NULL, connection->server, protocol_name(c))
+        && has_good_tls(c, connection->server)) {
+        connection->is_silent = APR_STATUS_IS_TIMEUP(find_preface(c, &is_found));
+    }
+    return is_found;
 }
 
 static int process_connection(conn_rec *c)
@@ -347,6 +362,12 @@ static int process_connection(conn_rec *c)
     connection->ssl = NULL;
     if (!connection->protocol && is_direct(c, connection)) {
         connection->protocol = protocol_name(c);
+    }
+    if (connection->is_silent) {
+        if (c->cs) {
+            c->cs->state = CONN_STATE_LINGER;
+        }
+        return OK; /* to be closed: HTTP/1.1 would wait for as long once more */
     }
     if (!connection->protocol) {
         return DECLINED;

@@ -508,6 +508,18 @@ def test_a_client_that_asks_for_nothing_is_closed_in_time(server, transport, sta
     assert wire.eof and time.monotonic() - started <= TIMEOUT + LATE
 
 
+@pytest.mark.parametrize("start", [b"", PREFACE[:10]], ids=["nothing", "half-a-preface"])
+def test_a_client_that_says_nothing_is_not_waited_for_twice(server, start):
+    """Neither by us, who look for the preface, and then by HTTP/1.1."""
+    wire = Wire(server.address("clear"))
+    wire.queue(start)
+    started = time.monotonic()
+    while not wire.eof and time.monotonic() - started < 10:
+        wire.step(0.1)
+    wire.close()
+    assert wire.eof and TIMEOUT * 0.8 <= time.monotonic() - started <= TIMEOUT + 0.7 * env.SLOWER
+
+
 # -- mod_reqtimeout ---------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from h2client import Client, Tls  # noqa: E402
 PATHS = ("/files/1000.bin", "/h2test/write?n=100")
 SIZES = (1000, 100)
 REQUESTS_OF_A_CONNECTION = 100
-LEAST = 50          # requests, however short the attack is
+LEAST = 101         # requests, however short the attack is: the slowest one is beyond the p99
 PAUSE = 0.005
 
 

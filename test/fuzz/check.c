@@ -81,7 +81,7 @@ static void check_stream(const h2_session *session, const h2_stream *stream,
     FUZZ_CHECK((stream->id % 2 == 0) == (stream->pushed_on != 0));
     FUZZ_CHECK(!stream->is_closed || (!stream->is_waiting && !stream->is_sending));
     FUZZ_CHECK(stream->is_closed == (stream->node.parent == NULL));
-    FUZZ_CHECK(stream->is_waiting == (stream->state == H2_STREAM_WAITING));
+    FUZZ_CHECK(stream->is_waiting == (stream->state == H2_STREAM_WAITING && !stream->is_rejected));
     FUZZ_CHECK(stream->exchange.is_running == (stream->state == H2_STREAM_RUNNING));
     FUZZ_CHECK(!stream->is_closed || stream->state != H2_STREAM_HEAD);
     FUZZ_CHECK(!stream->is_closed || !stream->in_unread_bytes || stream->is_tunnel);

@@ -8,6 +8,7 @@
 
 #include "standins.h"
 #include "machine.h"
+#include "pools.h"
 #include "wire.h"
 
 #define FRAME_BYTES_MAX 70000
@@ -380,6 +381,10 @@ static void make_happen(unsigned type, fuzz_input *input)
         break;
     case CLIENT_CLOCK:
         machine_pass_time((apr_interval_time_t)1 << (fuzz_byte(input) % 30));
+        a = fuzz_byte(input);
+        if (a) {
+            machine_set_wall(((apr_interval_time_t)1 << (a & 31)) * ((a & 128) ? -1 : 1));
+        }
         break;
     case CLIENT_ROOM:
         a = fuzz_number(input, 2);
@@ -391,8 +396,12 @@ static void make_happen(unsigned type, fuzz_input *input)
     case CLIENT_END:
         end(fuzz_byte(input));
         break;
-    default: /* CLIENT_THREADS */
+    case CLIENT_THREADS:
         machine_give_threads((int)(fuzz_byte(input) % 7));
+        break;
+    default: /* CLIENT_MEMORY */
+        a = fuzz_byte(input);
+        pools_fail(a + 1, 1 + fuzz_byte(input) % 16);
         break;
     }
 }

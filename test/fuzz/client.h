@@ -24,11 +24,12 @@ typedef enum {
     CLIENT_RESET,           /* id, error */
     CLIENT_PING,            /* flags */
     CLIENT_GOAWAY,          /* error */
-    CLIENT_CLOCK,           /* log2 of microseconds */
+    CLIENT_CLOCK,           /* log2 of microseconds, and by what the time of day is set */
     CLIENT_ROOM,            /* how much the socket takes; none: all */
     CLIENT_RUN,             /* a thread for a request */
     CLIENT_END,             /* how */
     CLIENT_THREADS,         /* how many */
+    CLIENT_MEMORY,          /* after so many blocks there is none for so many */
     CLIENT_TYPES
 } client_event_type;
 

@@ -6,6 +6,8 @@
 
 #include <apr_general.h>
 
+#include "pools.h"
+
 /* From <sanitizer/allocator_interface.h>; the builds that count coverage have no sanitizer. */
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
@@ -104,6 +106,7 @@ static void run_in_pool(const uint8_t *data, size_t size)
     apr_allocator_t *allocator;
     apr_pool_t *pool;
 
+    pools_fail(0, 0);
     apr_allocator_create(&allocator);
     apr_pool_create_unmanaged_ex(&pool, NULL, allocator);
     apr_allocator_owner_set(allocator, pool);

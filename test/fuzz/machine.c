@@ -8,6 +8,7 @@
 
 #include <http_config.h>
 
+#include "base/h2_clock.h"
 #include "check.h"
 #include "client.h"
 #include "conn/h2_child.h"
@@ -43,6 +44,7 @@ machine the_machine;
 /* The world around it. */
 static struct {
     apr_time_t now;
+    apr_interval_time_t wall_offset; /* of the system's clock, which may be set */
     char *in; /* bytes that have arrived */
     size_t in_start, in_end, in_size;
     int is_closed, is_reset, is_gone;
@@ -66,14 +68,27 @@ static struct {
 } world;
 
 static h2_child child;
-static const apr_time_t time_zero = 1700000000LL * APR_USEC_PER_SEC;
+
+/* What the clock shows at first, and how much later the system's is. */
+#define TIME_ZERO ((apr_time_t)1 << 42)
+#define WALL_OFFSET (1700000000LL * APR_USEC_PER_SEC)
 
 /* ---- the clock ------------------------------------------------------------------------------ */
 
-apr_time_t apr_time_now(void)
+apr_time_t h2_clock_now(void)
 {
     world.now += 2;
     return world.now;
+}
+
+apr_time_t apr_time_now(void)
+{
+    return h2_clock_now() + world.wall_offset;
+}
+
+void machine_set_wall(apr_interval_time_t usec)
+{
+    world.wall_offset += usec;
 }
 
 void machine_pass_time(apr_interval_time_t usec)
@@ -710,7 +725,8 @@ void machine_run(const machine_setup *setup, apr_pool_t *pool, const uint8_t *da
     m->pool = pool;
     m->setup = setup;
     m->events = (fuzz_input){data, size};
-    world.now = time_zero;
+    world.now = TIME_ZERO;
+    world.wall_offset = WALL_OFFSET;
     world.room = SIZE_MAX;
     world.threads = 4;
     h2_loop_create(&m->loop, 0, pool);

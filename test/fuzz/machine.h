@@ -59,8 +59,9 @@ void machine_setup_from(machine_setup *setup, apr_pool_t *pool, fuzz_input *inpu
 /* From the connection's beginning to its end; events: what happens, see client.h. */
 void machine_run(const machine_setup *setup, apr_pool_t *pool, const uint8_t *data, size_t size);
 
-/* The clock goes on. */
+/* The clock goes on; the system's clock, which shows the time of day, is set. */
 void machine_pass_time(apr_interval_time_t usec);
+void machine_set_wall(apr_interval_time_t usec);
 
 /* More bytes of the client have arrived; it will send no more; the connection is broken. */
 void machine_arrive(const void *data, size_t size);

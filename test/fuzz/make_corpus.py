@@ -24,7 +24,7 @@ def seed(target, name, *parts):
 
 # ---- the machine's events, client.h ---------------------------------------------------------------
 (BYTES, FRAME, REQUEST, DATA, SETTINGS, WINDOW, PRIORITY, UPDATE, RESET, PING, GOAWAY, CLOCK, ROOM,
- RUN, END, THREADS) = range(16)
+ RUN, END, THREADS, MEMORY) = range(17)
 MORE = 0x80
 
 # Flags of a request, and its first choice: method and path.
@@ -173,6 +173,17 @@ def session_seeds():
                 request(0) * 3, event(RESET, 3, 8), what * 24, request(), event(CLOCK, 23), what * 2)
     put("patience", setup(patience=0x74, plan=[0xf0, 0x20]), event(BYTES, b"\0\0\x09"), event(
         CLOCK, 20), event(CLOCK, 21))
+    put("fast-upload", setup(plan=[0x53]), request(0, POST) * 2, event(RUN), *(event(
+        DATA, stream, 0, 0x40, 0) for stream in (1, 2) * 14), event(RUN), event(DATA, LAST, 0, 0x3f, 0),
+        event(DATA, LAST, 1, 0, 1), event(CLOCK, 24), event(DATA, 2, 0, 0x40, 0), event(END, 0))
+    put("slow-upload", setup(plan=[0x53]), request(0, POST), event(RUN), *(event(DATA, LAST, 0, 0x20, 0)
+        + event(CLOCK, 21) for _ in range(6)), event(RESET, LAST, 8))
+    put("wall", setup(plan=[0x53, 0xf0]), request(0), event(RUN), event(CLOCK, 1, 0x9f), event(CLOCK, 20,
+        0x1f), request(), event(CLOCK, 22, 0x96), event(DATA, LAST, 1, 0, 9), event(CLOCK, 26))
+    for count in (0, 3, 9, 20, 40, 80):
+        put(f"memory-{count}", setup(plan=[0x53, 0x56, 0x58]), event(MEMORY, count, 0), request(0, POST,
+            [OWN, text("a" * 90), text("b" * 200)]), event(DATA, LAST, 1, 16, 0), request() * 3, event(
+            PRIORITY, 41, LAST, 9, 0), event(UPDATE, 43, "u=1"), request(fields=[DIGEST]), run_all())
     put("requests", setup(patience=0x10), request() * 5)
     put("time", setup(patience=0x20, plan=[0xf0]), request(), event(CLOCK, 22), request())
     put("small-credit", setup(plan=[0xf0]), event(SETTINGS, 0, setting(4, 0)), request(), event(

@@ -18,6 +18,42 @@ typedef struct block_list {
     block *first;
 } block_list;
 
+static unsigned fail_after, fail_count;
+
+void pools_fail(unsigned after, unsigned count)
+{
+    fail_after = after;
+    fail_count = count;
+}
+
+static int is_none_left(void)
+{
+    if (fail_after) {
+        --fail_after;
+        return 0;
+    }
+    if (fail_count) {
+        --fail_count;
+        return 1;
+    }
+    return 0;
+}
+
+void *pools_malloc(size_t size)
+{
+    return is_none_left() ? NULL : malloc(size);
+}
+
+void *pools_calloc(size_t count, size_t size)
+{
+    return is_none_left() ? NULL : calloc(count, size);
+}
+
+void *pools_realloc(void *memory, size_t size)
+{
+    return is_none_left() ? NULL : realloc(memory, size);
+}
+
 static apr_status_t free_list(void *data)
 {
     block_list *list = data;

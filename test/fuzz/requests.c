@@ -134,24 +134,43 @@ static void take_long(job *at)
     at->context->has_waited |= h2_leader_detach(at->worker);
 }
 
+/* NULL: without memory. */
+static h2_head *make_promised_head(const char *path)
+{
+    static const char *const fields[][2] = {
+        {":method", "GET"}, {":scheme", "http"}, {":authority", "a.example"}, {"accept", "*/*"},
+    };
+    h2_head *head = h2_head_create(NULL);
+    apr_status_t rv = APR_SUCCESS;
+    size_t i;
+
+    for (i = 0; head && rv == APR_SUCCESS && i < sizeof(fields) / sizeof(fields[0]); ++i) {
+        rv = h2_head_add(head, fields[i][0], strlen(fields[i][0]), fields[i][1],
+                         strlen(fields[i][1]), 1000);
+    }
+    if (head && rv == APR_SUCCESS) {
+        rv = h2_head_add(head, ":path", 5, path, strlen(path), 1000);
+    }
+    if (rv != APR_SUCCESS) {
+        h2_head_destroy(head, NULL);
+    }
+    return (rv == APR_SUCCESS) ? head : NULL;
+}
+
 static void add_promise(job *at, const char *path, int is_critical)
 {
     h2_context *context = at->context;
     h2_promise *promise = apr_pcalloc(context->pool, sizeof(*promise)), **plast;
-    h2_head *head = h2_head_create(NULL);
 
-    h2_head_add(head, ":method", 7, "GET", 3, 1000);
-    h2_head_add(head, ":scheme", 7, "http", 4, 1000);
-    h2_head_add(head, ":authority", 10, "a.example", 9, 1000);
-    h2_head_add(head, ":path", 5, path, strlen(path), 1000);
-    h2_head_add(head, "accept", 6, "*/*", 3, 1000);
-    promise->head = head;
+    promise->head = make_promised_head(path);
     promise->url_hash = strlen(path) * 0x9e3779b97f4a7c15;
     promise->is_critical = (is_critical != 0);
     for (plast = &context->promises; *plast; plast = &(*plast)->next) {
         continue;
     }
-    *plast = promise;
+    if (promise->head) {
+        *plast = promise;
+    }
 }
 
 static void respond(job *at, size_t size)

@@ -84,39 +84,6 @@ h2_blocks *h2_session_blocks(const h2_session *session)
     return session->blocks;
 }
 
-/* What nghttp2 could not do for want of memory it does not say in each case: a frame that is not
- * queued would let the client wait for ever. h2_session_end_without_memory() sees to it. */
-static void *note_memory(h2_session *session, void *memory)
-{
-    if (!memory) {
-        session->is_out_of_memory = 1;
-    }
-    return memory;
-}
-
-static void *ngh2_malloc(size_t size, void *user_data)
-{
-    return note_memory(user_data, h2_blocks_alloc(h2_session_blocks(user_data), size));
-}
-
-static void ngh2_free(void *memory, void *user_data)
-{
-    h2_blocks_free(h2_session_blocks(user_data), memory);
-}
-
-static void *ngh2_calloc(size_t count, size_t size, void *user_data)
-{
-    void *memory = ngh2_malloc(count * size, user_data);
-
-    return memory ? memset(memory, 0, count * size) : NULL;
-}
-
-static void *ngh2_realloc(void *memory, size_t size, void *user_data)
-{
-    return note_memory(user_data,
-                       h2_blocks_realloc(h2_session_blocks(user_data), memory, size));
-}
-
 static nghttp2_session_callbacks *callbacks_for(const h2_server_conf *conf)
 {
     return callback_sets[conf->padding_bits > 0];
@@ -135,7 +102,7 @@ static void lift_limits(nghttp2_option *option)
 
 static apr_status_t create_nghttp2(h2_session *session)
 {
-    nghttp2_mem memory = {session, ngh2_malloc, ngh2_free, ngh2_calloc, ngh2_realloc};
+    nghttp2_mem memory = h2_session_memory(session);
 
     if (nghttp2_option_new(&session->options) != 0) {
         return APR_ENOMEM;
@@ -565,14 +532,6 @@ void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *r
     session->is_goaway_final = 1;
     close_streams(session);
     nghttp2_session_terminate_session2(session->ngh2, session->last_stream_id, error);
-}
-
-void h2_session_end_without_memory(h2_session *session)
-{
-    if (session->state != H2_SESSION_CLOSING) {
-        h2_session_terminate(session, NGHTTP2_INTERNAL_ERROR, "out of memory");
-        h2_loop_ready(session->loop, &session->task); /* to send that, or to close */
-    }
 }
 
 void h2_session_abort(h2_session *session, apr_status_t rv)

@@ -59,6 +59,9 @@ void h2_session_reject_waiting(h2_session *session, h2_stream *stream);
  * as it may not touch that then. */
 h2_blocks *h2_session_blocks(const h2_session *session);
 
+/* What nghttp2 takes memory with. */
+nghttp2_mem h2_session_memory(h2_session *session);
+
 /* nghttp2 was out of memory: the connection ends, as nobody knows what is missing. */
 void h2_session_end_without_memory(h2_session *session);
 

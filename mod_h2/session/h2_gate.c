@@ -63,10 +63,14 @@ static stream_past past_of(const h2_session *session, const h2_frame_scan *head)
     if (stream && !stream->is_closed) {
         return stream->is_end_seen ? ENDED : OPEN;
     }
-    if (id > session->highest_id || h2_id_ranges_has(session->reset_ids, id)) {
-        return RESET; /* the former: nghttp2 has dropped it, as it came after our GOAWAY */
+    if (id > session->highest_id) {
+        return RESET; /* nghttp2 has dropped it, as it came after our GOAWAY */
     }
-    return h2_id_ranges_has(session->skipped_ids, id) ? SKIPPED : ENDED;
+    if (h2_id_ranges_has(session->skipped_ids, id)) {
+        return SKIPPED;
+    }
+    /* Of one that may have been forgotten, what is on its way is no error of the client. */
+    return h2_id_ranges_may_have(session->reset_ids, id) ? RESET : ENDED;
 }
 
 static verdict judge(const h2_frame_scan *head, stream_past past)

@@ -30,6 +30,9 @@ void h2_id_ranges_add(h2_id_ranges **pids, int first, int last)
     }
     else {
         ids->newest = (ids->newest + 1) % H2_ID_RANGES_MAX;
+        if (ids->ranges[ids->newest].last > ids->forgotten) {
+            ids->forgotten = ids->ranges[ids->newest].last;
+        }
     }
     newest = &ids->ranges[ids->newest];
     newest->first = first;
@@ -46,4 +49,9 @@ int h2_id_ranges_has(const h2_id_ranges *ids, int id)
         }
     }
     return 0;
+}
+
+int h2_id_ranges_may_have(const h2_id_ranges *ids, int id)
+{
+    return h2_id_ranges_has(ids, id) || (ids && id <= ids->forgotten);
 }

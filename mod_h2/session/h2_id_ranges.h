@@ -19,6 +19,7 @@ typedef struct h2_id_ranges {
     h2_id_range ranges[H2_ID_RANGES_MAX];
     int count; /* in use */
     int newest;
+    int forgotten; /* the highest id that was in it, and is not any more; 0: none */
 } h2_id_ranges;
 
 /* Adds the ids from first to last, which are not in it. Makes *pids with malloc where it is NULL;
@@ -27,5 +28,8 @@ void h2_id_ranges_add(h2_id_ranges **pids, int first, int last);
 
 /* Is id in it? ids may be NULL. */
 int h2_id_ranges_has(const h2_id_ranges *ids, int id);
+
+/* The same, or may it have been forgotten? */
+int h2_id_ranges_may_have(const h2_id_ranges *ids, int id);
 
 #endif /* H2_ID_RANGES_H */

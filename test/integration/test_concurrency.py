@@ -9,7 +9,7 @@ from conftest import open_client
 from demosite import pattern
 from environment import wait_until
 from h2client import (CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, NO_ERROR,
-                      PREFACE, SETTINGS, Tls, Wire, frame_bytes, wait_all)
+                      PREFACE, REFUSED_STREAM, SETTINGS, Tls, Wire, frame_bytes, wait_all)
 
 
 # -- many at once ---------------------------------------------------------------------------------
@@ -35,6 +35,23 @@ def test_100_downloads_are_open_at_the_same_time(connect):
     client.send_window_update(0, 1 << 24)
     client.wait(*streams)
     assert all(s.complete and s.body == pattern(65537) for s in streams)
+
+
+def test_hundreds_of_requests_at_once_are_answered_or_refused_and_the_connection_lives(h2):
+    """As a proxy has them, which does not wait for SETTINGS: bodies of refused ones are on their
+    way."""
+    with h2.cork():
+        held = [h2.request("POST", "/h2test/read", end=False) for _ in range(100)]
+        late = []
+        for _ in range(300):
+            late.append(h2.request("POST", "/h2test/read", end=False))
+            h2.request("GET", "/files/1.bin")
+        for stream in late + held:
+            h2.send_frame(DATA, END_STREAM, stream.id, b"late")
+    h2.wait(*h2.streams.values())
+    assert all(s.complete and s.text == "read 4\n" for s in held)
+    assert all(s.reset == REFUSED_STREAM for s in late)
+    assert h2.get("/files/1.bin").complete and not h2.goaways
 
 
 def test_many_more_than_100_requests_follow_one_another(h2):

@@ -81,6 +81,26 @@ static void the_oldest_is_forgotten(void **state)
     free(ids);
 }
 
+static void what_is_forgotten_may_have_been_in_it(void **state)
+{
+    h2_id_ranges *ids = NULL;
+    int i;
+
+    (void)state;
+    assert_false(h2_id_ranges_may_have(ids, 1));
+    for (i = H2_ID_RANGES_MAX; i > 0; --i) {
+        h2_id_ranges_add(&ids, 1 + 4 * i, 1 + 4 * i);
+    }
+    assert_false(h2_id_ranges_may_have(ids, 1));
+    h2_id_ranges_add(&ids, 8001, 8001);
+    h2_id_ranges_add(&ids, 8009, 8009);
+    assert_true(h2_id_ranges_may_have(ids, 1));
+    assert_true(h2_id_ranges_may_have(ids, 1 + 4 * H2_ID_RANGES_MAX));
+    assert_false(h2_id_ranges_may_have(ids, 3 + 4 * H2_ID_RANGES_MAX));
+    assert_true(h2_id_ranges_may_have(ids, 8001));
+    free(ids);
+}
+
 static void nothing_is_in_what_is_not_there(void **state)
 {
     (void)state;
@@ -95,6 +115,7 @@ int main(void)
         cmocka_unit_test(ids_between_are_not_in_it),
         cmocka_unit_test(the_highest_id_may_be_in_it),
         cmocka_unit_test(the_oldest_is_forgotten),
+        cmocka_unit_test(what_is_forgotten_may_have_been_in_it),
         cmocka_unit_test(nothing_is_in_what_is_not_there),
     };
 

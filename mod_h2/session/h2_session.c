@@ -321,7 +321,7 @@ static int is_glutted(const h2_session *session)
     return count > H2_SHUT_STREAMS && bytes > H2_SHUT_BYTES;
 }
 
-h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after)
+h2_stream *h2_session_next_waiting(const h2_session *session, h2_stream *after)
 {
     h2_stream *next;
 

@@ -162,7 +162,7 @@ apr_status_t h2_session_receive(h2_session *session, int *pmore);
 
 /* The stream that waits for a thread behind this one; NULL: the first. It stays in
  * the list. NULL: none, or none may be started any more. */
-h2_stream *h2_session_next_waiting(h2_session *session, h2_stream *after);
+h2_stream *h2_session_next_waiting(const h2_session *session, h2_stream *after);
 
 /* Do its requests hold its share of threads, running or being ended? The leader may
  * run one more that is expected to be quick. */

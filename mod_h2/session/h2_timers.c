@@ -25,9 +25,9 @@ static apr_time_t base_deadline_of(const h2_session *session)
         return session->idle_since
                + (session->has_request ? session->idle_timeout : session->timeout);
     }
-    if ((session->running_count || !APR_RING_EMPTY(&session->waiting, h2_stream, wait_link))
-        && !h2_scheduler_count(&session->scheduler)) {
-        return 0; /* the handlers have their own timeouts, and who waits for a thread, for us */
+    if (!h2_scheduler_count(&session->scheduler)
+        && (session->running_count || h2_session_next_waiting(session, NULL))) {
+        return 0; /* the handlers have their own timeouts, and who may have a thread waits for us */
     }
     return session->last_progress + session->timeout;
 }

@@ -62,6 +62,12 @@ Alias /limited/ "{docroot}/"
     Protocols h2c http/1.1
     H2MaxConnectionTime 1s
 </VirtualHost>
+<VirtualHost *:{port_wide}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    H2MaxSessionStreams 250
+    H2StreamTimeout 0
+</VirtualHost>
 """ % TIMEOUT + VHOSTS
 
 
@@ -75,7 +81,7 @@ def mpm_and_transport(request):
 def server(servers, mpm_and_transport):
     return servers.get("limits", mpm_and_transport[0], LIMITS, modules=["ratelimit"],
                        ports=("tls", "clear", "off", "reading", "patient", "impatient",
-                              "short", "brief"), threads=32)
+                              "short", "brief", "wide"), threads=32)
 
 
 @pytest.fixture
@@ -164,6 +170,15 @@ def test_a_generated_response_that_the_client_does_not_take_ends_after_timeout(c
     client.wait_for(lambda: stream.done or client.closed or client.goaways, "the end", timeout=10)
     assert not stream.ended and time.monotonic() - started <= TIMEOUT + LATE
     env.wait_until(lambda: counter.running == 0, "the handler to end", timeout=3)
+
+
+def test_who_takes_so_little_that_requests_have_to_wait_is_closed_after_timeout(server):
+    client = open_client(server, "clear", port="wide", settings={INITIAL_WINDOW_SIZE: 0})
+    with client.cork():
+        streams = [client.request("GET", "/files/1048576.bin") for _ in range(249)]
+    client.wait_head(streams[100])
+    seconds_until_closed(client)
+    assert any(not s.status for s in streams), "none has had to wait"
 
 
 def test_a_client_that_does_not_read_its_socket_is_closed_after_timeout(server, connect, counter):

@@ -34,6 +34,9 @@
 #define ALLOWED_LIMIT   "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h"
 #define ALLOWED_TIMEOUT "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
 
+/* Longer times are taken for this one, 68 years, with which one can calculate. */
+#define TIME_MAX apr_time_from_sec(APR_INT32_MAX)
+
 /* What a directive with a number as argument takes. */
 typedef struct number_rule {
     h2_config_field field;
@@ -130,7 +133,13 @@ static int is_in_vhost(const cmd_parms *cmd)
 static int parse_time(const char *text, apr_interval_time_t *pvalue)
 {
     /* httpd's parser takes an empty text, blanks and signs for a number. */
-    return apr_isdigit(*text) && ap_timeout_parameter_parse(text, pvalue, "s") == APR_SUCCESS;
+    if (!apr_isdigit(*text) || ap_timeout_parameter_parse(text, pvalue, "s") != APR_SUCCESS) {
+        return 0;
+    }
+    if (*pvalue > TIME_MAX) {
+        *pvalue = TIME_MAX;
+    }
+    return 1;
 }
 
 static const char *set_number(cmd_parms *cmd, void *dir_conf, const char *text)

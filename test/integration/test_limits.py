@@ -13,7 +13,7 @@ from h1client import Http1
 from h2client import (CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
                       HEADERS, INITIAL_WINDOW_SIZE, NO_ERROR, PING, PREFACE, SETTINGS,
                       PRIORITY, SETTINGS_TIMEOUT, WINDOW_UPDATE, Tls, Wire, WireClosed, frame_bytes)
-from servers import SITE, VHOSTS
+from servers import PLAIN, SITE, VHOSTS
 
 TIMEOUT = 1
 LATE = 3 * env.SLOWER           # how much later than its limit a thing may happen
@@ -584,3 +584,15 @@ def test_a_rate_limit_is_kept_and_holds_up_nobody_else(connect):
         time.sleep(0.1)
     assert limited.complete and limited.body == pattern(65537)
     assert 0.6 <= time.monotonic() - started <= 5 * env.SLOWER
+
+
+def test_a_limit_of_time_may_be_as_long_as_can_be_written(servers):
+    config = "".join("%s 9223372036854\n" % name for name in (
+        "H2MaxHeaderTime", "H2MaxConnectionTime", "H2StreamTimeout")) + PLAIN
+    client = open_client(servers.get("patient", "event", config), "clear")
+    stream = client.request("POST", "/h2test/read", end=False)
+    client.send_raw(frame_bytes(PING, 0, 0, b"8 bytes.")[:12])
+    time.sleep(0.6)     # timers look every 250 ms
+    client.send_raw(b"ytes.")
+    client.send_data(stream, b"late", end=True)
+    assert client.wait(stream).complete and not client.goaways

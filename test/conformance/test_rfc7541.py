@@ -184,7 +184,8 @@ def test_4_2_a_size_update_may_be_split_by_continuation(h2):
 
 
 def test_4_2_a_size_update_in_trailers_is_right_at_their_start(h2):
-    stream = send(h2, request(h2, "/h2test/read?trailers=all").replace(indexed(2), indexed(3)), False)
+    stream = send(h2, request(h2, "/h2test/read?trailers=all").replace(indexed(2), indexed(3)),
+                  end=False)
     h2.send_frame(HEADERS, END_HEADERS | END_STREAM, stream.id,
                   size_update(0) + literal("x-a", "1"))
     assert h2.wait(stream).text == "x-a: 1\nread 0\n"
@@ -197,8 +198,8 @@ SECTION_5_1 = [
     ("5.1 an index without end is an error", block(bytes([INDEXED | 127]) + ENDLESS), COMPRESSION),
     ("5.1 an index beyond 32 bits is an error", block(integer(1 << 40, 7, INDEXED)), COMPRESSION),
     ("5.1 an index beyond 64 bits is an error", block(integer(1 << 70, 7, INDEXED)), COMPRESSION),
-    ("5.1 an index that wraps to a right one is an error", block(integer((1 << 32) + 2, 7, INDEXED)),
-     COMPRESSION),
+    ("5.1 an index that wraps to a right one is an error",
+     block(integer((1 << 32) + 2, 7, INDEXED)), COMPRESSION),
     ("5.1 an index that ends with the block is an error",
      block(bytes([INDEXED | 127]) + b"\x80"), COMPRESSION),
     ("5.1 a name's length without end is an error",
@@ -240,7 +241,8 @@ SECTION_5_2 = [
     ("5.2 the code of EOS behind a letter is an error",
      block(huffman_value(b"\x1f\xff\xff\xff\xff")), COMPRESSION),
     ("5.2 EOS and more is an error", block(huffman_value(b"\xff\xff\xff\xfc\x1f")), COMPRESSION),
-    ("5.2 a code that ends in its middle is an error", block(huffman_value(b"\xff\xfe")), COMPRESSION),
+    ("5.2 a code that ends in its middle is an error", block(huffman_value(b"\xff\xfe")),
+     COMPRESSION),
     ("5.2 padding of ones is right", block(huffman_value(b"\x1f")), Asked()),
     ("5.2 no code at all is an empty string", block(huffman_value(b"")), Asked()),
     ("5.2 a value longer than the block is an error",
@@ -290,7 +292,7 @@ def test_literals_that_are_not_added(h2, kind):
     COMPRESSION.check(h2, send(h2, request(h2) + literal("x-a", "1", kind) + indexed(FIRST)))
 
 
-# -- 2.2: the table is one for all blocks, also of those that are of no use -------------------------
+# -- 2.2: the table is one for all blocks, also of those that are of no use -----------------------
 
 
 def use_entry(client):
@@ -374,7 +376,7 @@ def test_2_2_a_broken_block_of_trailers_is_an_error_of_the_connection(h2):
     COMPRESSION.check(h2)
 
 
-# -- what the server sends --------------------------------------------------------------------------
+# -- what the server sends ------------------------------------------------------------------------
 
 
 def response_blocks(client):

@@ -23,7 +23,8 @@ def connect_with(*names, more=(), **changed):
         values = {M: "CONNECT", PROTOCOL: "websocket", S: client.scheme, A: client.authority,
                   P: SMALL, **{":" + name: value for name, value in changed.items()}}
         stream = client.open()
-        client.send_headers(stream.id, [(n, values.get(n, "x")) for n in names] + list(more), end=False)
+        client.send_headers(stream.id, [(n, values.get(n, "x")) for n in names] + list(more),
+                            end=False)
         return stream
     return act
 
@@ -42,7 +43,8 @@ def test_3_the_setting_is_not_announced_where_they_are_off(h2):
 @pytest.mark.parametrize("value, outcome", [
     pytest.param(0, Ignored(), id="3 the setting of a client of 0 is ignored"),
     pytest.param(1, Ignored(), id="3 the setting of a client of 1 is ignored"),
-    pytest.param(2, Goaway(PROTOCOL_ERROR), id="3 the setting of a client of 2 is a PROTOCOL_ERROR")])
+    pytest.param(2, Goaway(PROTOCOL_ERROR),
+                 id="3 the setting of a client of 2 is a PROTOCOL_ERROR")])
 def test_setting(h2, value, outcome):
     h2.send_frame(SETTINGS, 0, 0, settings_payload({ENABLE_CONNECT_PROTOCOL: value}))
     outcome.check(h2)
@@ -68,8 +70,8 @@ def test_3_protocol_is_malformed_where_it_was_not_announced(h2):
         ("4 an empty :path is malformed", connect_with(*ALL, path=""), MALFORMED),
         ("4 the field upgrade is malformed", connect_with(*ALL, more=[("upgrade", "websocket")]),
          MALFORMED),
-        ("4 the field connection is malformed", connect_with(*ALL, more=[("connection", "upgrade")]),
-         MALFORMED),
+        ("4 the field connection is malformed",
+         connect_with(*ALL, more=[("connection", "upgrade")]), MALFORMED),
         ("4 CONNECT without :protocol has no :path", connect_with(M, S, A, P), MALFORMED))])
 def test_handshakes(sockets, act, outcome):
     outcome.check(sockets, act(sockets))

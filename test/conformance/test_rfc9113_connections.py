@@ -100,9 +100,11 @@ def test_3_4_a_preface_byte_by_byte_is_one(silent):
         ("DATA", frame_bytes(DATA, 0, 1, b"x")), ("HEADERS", frame_bytes(HEADERS, 5, 1, b"\x82")),
         ("PRIORITY", frame_bytes(PRIORITY, 0, 1, bytes(5))),
         ("RST_STREAM", frame_bytes(RST_STREAM, 0, 1, bytes(4))),
-        ("PING", frame_bytes(PING, 0, 0, bytes(8))), ("GOAWAY", frame_bytes(GOAWAY, 0, 0, bytes(8))),
+        ("PING", frame_bytes(PING, 0, 0, bytes(8))),
+        ("GOAWAY", frame_bytes(GOAWAY, 0, 0, bytes(8))),
         ("WINDOW_UPDATE", frame_bytes(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1))),
-        ("an ACK", frame_bytes(SETTINGS, ACK, 0)), ("an unknown type", frame_bytes(0xbb, 0, 0, b"x")))])
+        ("an ACK", frame_bytes(SETTINGS, ACK, 0)),
+        ("an unknown type", frame_bytes(0xbb, 0, 0, b"x")))])
 def test_another_first_frame(silent, frame):
     begin(silent, PREFACE + frame)
     Goaway(PROTOCOL_ERROR).check(silent)
@@ -132,7 +134,8 @@ def test_3_4_another_preface_in_the_connection_is_a_frame_size_error(connect):
 @pytest.mark.parametrize("start", [
     pytest.param(start, id="3.4 %s over TLS is no preface: closed" % name)
     for start, name in ((b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "a request of HTTP/1.1"),
-                        (PREFACE.replace(b"SM", b"SX") + EMPTY_SETTINGS, "a preface with a wrong byte"),
+                        (PREFACE.replace(b"SM", b"SX") + EMPTY_SETTINGS,
+                         "a preface with a wrong byte"),
                         (PREFACE.lower() + EMPTY_SETTINGS, "a preface in lower case"),
                         (bytes(24) + EMPTY_SETTINGS, "a row of zeros"))])
 def test_no_preface(httpd, start):
@@ -242,7 +245,8 @@ def test_9_2_1_tls_is_not_compressed(httpd):
 
 
 @pytest.mark.parametrize("fields, status", [
-    pytest.param([("x-long", "x" * 9000)], 431, id="10.5.1 a field of 9000 bytes is answered by 431"),
+    pytest.param([("x-long", "x" * 9000)], 431,
+                 id="10.5.1 a field of 9000 bytes is answered by 431"),
     pytest.param([("x-%d" % i, "x") for i in range(120)], 431,
                  id="10.5.1 120 fields are answered by 431")])
 def test_large_heads(h2, fields, status):

@@ -5,11 +5,11 @@ import struct
 
 import pytest
 
-from h2client import (ACK, CANCEL, CONTINUATION, DATA, ENABLE_CONNECT_PROTOCOL, ENABLE_PUSH,
+from h2client import (ACK, CANCEL, CONTINUATION, DATA, ENABLE_PUSH,
                       END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY,
                       HEADER_TABLE_SIZE, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS,
                       MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, MAX_WINDOW, NO_ERROR,
-                      NO_RFC7540_PRIORITIES, PADDED, PING, PRIORITY, PRIORITY_FLAG,
+                      PADDED, PING, PRIORITY, PRIORITY_FLAG,
                       PRIORITY_UPDATE, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS,
                       WINDOW_UPDATE, frame_bytes, settings_payload)
 from rules import RFC_FRAME, SMALL, Answer, Goaway, Ignored, Reset, is_alive
@@ -101,8 +101,10 @@ UNKNOWN_FRAME = dict(flags=0xff, payload=b"whatever")
 
 
 @run([
-    ("4.1 an unknown type on an idle stream is ignored", frame(UNKNOWN, 0xff, 7, b"what"), Ignored()),
-    ("4.1 an unknown type on a stream of even id is ignored", frame(UNKNOWN, 0, 2, b"x"), Ignored()),
+    ("4.1 an unknown type on an idle stream is ignored", frame(UNKNOWN, 0xff, 7, b"what"),
+     Ignored()),
+    ("4.1 an unknown type on a stream of even id is ignored", frame(UNKNOWN, 0, 2, b"x"),
+     Ignored()),
     ("4.1 an unknown type opens no stream", then(frame(UNKNOWN, 5, 1, b"x"), head(0)), Answer()),
     ("4.1 an unknown type with the reserved bit is ignored",
      frame(UNKNOWN, 0, RESERVED_BIT | 1, b"x"), Ignored()),
@@ -317,7 +319,8 @@ SECTION_6_10 = [
     ("6.10 CONTINUATION after END_HEADERS and END_STREAM is a PROTOCOL_ERROR",
      continuation_after((HEADERS, END_HEADERS | END_STREAM, None)), Goaway(PROTOCOL_ERROR)),
     ("6.10 CONTINUATION after the last CONTINUATION is a PROTOCOL_ERROR",
-     continuation_after((HEADERS, END_STREAM, None), (CONTINUATION, END_HEADERS, b"\x00\x01x\x01y")),
+     continuation_after((HEADERS, END_STREAM, None),
+                        (CONTINUATION, END_HEADERS, b"\x00\x01x\x01y")),
      Goaway(PROTOCOL_ERROR)),
     ("6.10 CONTINUATION after DATA is a PROTOCOL_ERROR",
      continuation_after(WHOLE, (DATA, 0, b"x")), Goaway(PROTOCOL_ERROR)),
@@ -364,7 +367,8 @@ def test_data(h2, act, outcome):
     pytest.param(b"\x03body\x00\x00\x00", 4, id="6.1 padding is no part of the body"),
     pytest.param(b"\xff" + bytes(255), 0, id="6.1 a frame may be nothing but padding"),
     pytest.param(b"\x00", 0, id="6.1 a frame may be nothing but the padding's length"),
-    pytest.param(b"\x64" + bytes(16283) + bytes(100), 16283, id="6.1 a frame of 16384 with padding"),
+    pytest.param(b"\x64" + bytes(16283) + bytes(100), 16283,
+                 id="6.1 a frame of 16384 with padding"),
 ])
 def test_padding(h2, payload, size):
     stream = upload(h2)
@@ -523,7 +527,8 @@ SECTION_6_5 = [
      Goaway(PROTOCOL_ERROR)),
     ("6.5 SETTINGS on an open stream are a PROTOCOL_ERROR",
      on_upload(SETTINGS, 0, settings_payload({ENABLE_PUSH: 0})), Goaway(PROTOCOL_ERROR)),
-    ("6.5 an ACK on a stream is a PROTOCOL_ERROR", on_upload(SETTINGS, ACK), Goaway(PROTOCOL_ERROR)),
+    ("6.5 an ACK on a stream is a PROTOCOL_ERROR", on_upload(SETTINGS, ACK),
+     Goaway(PROTOCOL_ERROR)),
     ("6.5 SETTINGS without any are fine", frame(SETTINGS, 0, 0), Ignored()),
     ("6.5.3 an ACK that nobody waits for is a PROTOCOL_ERROR", frame(SETTINGS, ACK, 0),
      Goaway(PROTOCOL_ERROR)),
@@ -856,7 +861,8 @@ def test_6_9_1_data_beyond_the_connection_s_window_is_a_flow_control_error(conne
     """It is as wide as the only stream's here."""
     client = connect("_one")
     client.wait_settings()
-    stream = client.request("POST", UPLOAD + "?gate=%s&tag=%s" % (counter.gate(), counter), end=False)
+    stream = client.request("POST", UPLOAD + "?gate=%s&tag=%s" % (counter.gate(), counter),
+                            end=False)
     for size in (16384, 16384, 16384, 16383):
         client.send_frame(DATA, 0, stream.id, bytes(size))
     client.ping()

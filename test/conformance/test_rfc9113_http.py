@@ -47,7 +47,8 @@ def body(length, size, *, is_split=False):
             first = size // 2 if is_split else size
             if is_split:
                 client.send_frame(DATA, 0, stream.id, bytes(first))
-            client.send_frame(DATA, END_STREAM, stream.id, bytes(size - first if is_split else size))
+            client.send_frame(DATA, END_STREAM, stream.id,
+                              bytes(size - first if is_split else size))
         return stream
     return act
 
@@ -153,7 +154,8 @@ SECTION_8_1_1 = [
     ("8.1.1 content-length of 0 with empty DATA is right", body("0", 0), Answer()),
     ("8.1.1 content-length with leading zeros is a number", body("0004", 4), Answer()),
     *[("8.1.1 content-length of %s makes a request malformed" % name, body(value, 4), MALFORMED)
-      for value, name in (("-4", "-4"), ("+4", "+4"), ("4.0", "4.0"), ("0x4", "0x4"), ("", "nothing"),
+      for value, name in (("-4", "-4"), ("+4", "+4"), ("4.0", "4.0"), ("0x4", "0x4"),
+                          ("", "nothing"),
                           ("4 4", "4 4"), ("4,4", "a list"), ("four", "a word"),
                           ("18446744073709551620", "2^64 and 4"),
                           ("9223372036854775808", "2^63"), ("1" * 100, "100 digits"))],
@@ -198,7 +200,8 @@ def test_without_content(h2, method, path, status):
 
 
 def test_8_1_1_content_length_of_a_response_is_what_it_has(h2):
-    for path in ("/files/0.bin", "/files/1000.bin", "/files/65537.bin", "/h2test/write?n=7&length=7"):
+    for path in ("/files/0.bin", "/files/1000.bin", "/files/65537.bin",
+                 "/h2test/write?n=7&length=7"):
         stream = h2.get(path)
         assert stream.complete and int(stream.headers["content-length"]) == stream.received
 
@@ -352,7 +355,8 @@ def test_8_3_1_the_scheme_is_the_connection_s_whatever_the_request_says(h2):
 
 
 @pytest.mark.parametrize("path, status", [
-    pytest.param(path, status, id="8.3.2 a response of %d has one status, which is the first" % status)
+    pytest.param(path, status,
+                 id="8.3.2 a response of %d has one status, which is the first" % status)
     for path, status in ((SMALL, 200), ("/nothing/there", 404), ("/h2test/write?status=500", 500),
                          ("/files", 301))])
 def test_status(h2, path, status):

@@ -2,7 +2,8 @@
 """RFC 9113, 5.1: frames on streams that are not open.
 
 What a frame means does not depend on when it comes: at once behind the one that has closed the
-stream, in the same segment; when its response is there; when a hundred others have been served since.
+stream, in the same segment; when its response is there; when a hundred others have been served
+since.
 Nor on whether its request still runs. What a client has sent before it knew that the stream was
 reset is never an error of its own.
 """

@@ -141,6 +141,30 @@ apr_time_t h2_loop_wall_time(const h2_loop *loop)
     return loop->now + loop->wall_offset;
 }
 
+/* The one of the task's pfds that asks for these events. */
+static apr_pollfd_t *pfd_of(h2_task *task, apr_int16_t reqevents)
+{
+    return &task->pfds[(reqevents & APR_POLLIN ? 1 : 0) + (reqevents & APR_POLLOUT ? 2 : 0)];
+}
+
+/* Errors come unasked, but who asks for nothing at all is not polled. */
+static void make_pfds(h2_task *task, apr_socket_t *socket)
+{
+    static const apr_int16_t sets[H2_LOOP_WATCHES] = {
+        APR_POLLERR, APR_POLLIN, APR_POLLOUT, APR_POLLIN | APR_POLLOUT
+    };
+    int i;
+
+    for (i = 0; i < H2_LOOP_WATCHES; ++i) {
+        apr_pollfd_t *pfd = pfd_of(task, sets[i]);
+
+        pfd->desc_type = APR_POLL_SOCKET;
+        pfd->reqevents = sets[i];
+        pfd->desc.s = socket;
+        pfd->client_data = task;
+    }
+}
+
 void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner)
 {
     h2_loop_assert_held(loop);
@@ -150,9 +174,7 @@ void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner
     APR_RING_ELEM_INIT(task, starved_link);
     task->slot = -1;
     task->owner = owner;
-    task->pfd.desc_type = APR_POLL_SOCKET;
-    task->pfd.desc.s = socket;
-    task->pfd.client_data = task;
+    make_pfds(task, socket);
     APR_RING_INSERT_TAIL(&loop->tasks, task, h2_task, link);
 }
 
@@ -200,16 +222,16 @@ apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents)
     apr_status_t rv = APR_SUCCESS;
 
     h2_loop_assert_held(loop);
-    if (task->is_polled && task->pfd.reqevents == reqevents) {
+    if (task->is_polled && task->reqevents == reqevents) {
         return APR_SUCCESS;
     }
     if (task->is_polled) {
-        apr_pollset_remove(loop->pollset, &task->pfd);
+        apr_pollset_remove(loop->pollset, pfd_of(task, task->reqevents));
         task->is_polled = 0;
     }
-    task->pfd.reqevents = reqevents;
+    task->reqevents = reqevents;
     if (reqevents) {
-        rv = apr_pollset_add(loop->pollset, &task->pfd);
+        rv = apr_pollset_add(loop->pollset, pfd_of(task, reqevents));
         task->is_polled = (rv == APR_SUCCESS);
     }
     return rv;

@@ -34,16 +34,20 @@
 typedef struct h2_loop h2_loop;
 typedef struct h2_task h2_task;
 
+/* The sets of events that poll can be asked for: none but errors, in, out, both. */
+#define H2_LOOP_WATCHES 4
+
 /* What a loop knows of a connection. Touched by the holder of the loop only, but for
- * pfd, which poll reads. */
+ * pfds, which poll reads without the lock: they never change while the task is there. */
 struct h2_task {
     APR_RING_ENTRY(h2_task) link;       /* in the loop's tasks */
     APR_RING_ENTRY(h2_task) ready_link;
     APR_RING_ENTRY(h2_task) timer_link;
     APR_RING_ENTRY(h2_task) starved_link;
-    apr_pollfd_t pfd;      /* its address is known to the pollset while is_polled */
+    apr_pollfd_t pfds[H2_LOOP_WATCHES]; /* the pollset has the address of one while is_polled */
     apr_time_t deadline;   /* 0: none */
     int slot;              /* of the timer wheel; -1: in none */
+    apr_int16_t reqevents; /* APR_POLL*: asked for while is_polled */
     apr_int16_t revents;   /* APR_POLL*: seen by the leader, not yet worked on */
     unsigned is_ready : 1; /* in the ready or in the later list */
     unsigned is_polled : 1;

@@ -7,17 +7,12 @@
 /* Between two questions. */
 #define PAUSE_USEC 500
 
-/* Where APR itself is built for ThreadSanitizer. Both are found where APR reads what it
- * then does not trust:
- *   impl_pollset_poll  copies the whole apr_pollfd_t of a task, of which h2_loop_wait() uses
- *                      what never changes and what poll has written into the copy; another
- *                      thread may set reqevents in h2_loop_watch() meanwhile
- *   allocator_alloc    looks at the largest free block before it takes its lock */
+/* Where APR itself is built for ThreadSanitizer: allocator_alloc looks at the largest free block
+ * before it takes its lock, and does not trust what it has seen. */
 __attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "race_top:^impl_pollset_poll$\n"
-           "race_top:^allocator_alloc$\n";
+    return "race_top:^allocator_alloc$\n";
 }
 
 void waiting_alarm(int seconds)

@@ -83,16 +83,20 @@ void failing_each(failing_try *run, void *data, int may_cope)
     print_message("%d calls that may fail\n", n - 1);
 }
 
+/* The linker has them for the calls of APR and of sanitizers as well, which find their own functions
+ * all the same. */
+#define VISIBLE __attribute__((visibility("default")))
+
 /* ---- memory ---- */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void __wrap_free(void *memory);
+VISIBLE void *__wrap_malloc(size_t size);
+VISIBLE void *__wrap_calloc(size_t count, size_t size);
+VISIBLE void *__wrap_realloc(void *memory, size_t size);
+VISIBLE void __wrap_free(void *memory);
 
 static void *count_block(void *memory)
 {
@@ -129,9 +133,6 @@ void __wrap_free(void *memory)
 }
 
 /* ---- APR ---- */
-
-/* The linker has them for APR's own calls as well, which find APR's functions all the same. */
-#define VISIBLE __attribute__((visibility("default")))
 
 /* WRAP(NAME, ITS PARAMETERS, THE SAME AS ARGUMENTS) */
 #define WRAP(name, parameters, arguments)                                                          \

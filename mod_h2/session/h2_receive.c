@@ -494,8 +494,10 @@ static apr_status_t receive(h2_session *session, int *pmore)
             return APR_SUCCESS; /* the socket is empty */
         }
     }
-    /* Else h2_session_arm() sees to it when there is less to be sent. */
-    *pmore = !h2_session_has_too_much(session);
+    /* Paused, h2_session_arm() sees to it when there is less to be sent: also when all of it is out
+     * by then, as the filters have taken bytes from the socket that nobody has seen. */
+    session->is_read_paused = h2_session_has_too_much(session);
+    *pmore = !session->is_read_paused;
     return APR_SUCCESS;
 }
 

@@ -138,6 +138,18 @@ def test_a_limit_of_control_frames_can_be_set(attack):
     attack.lives(free)
 
 
+@pytest.mark.row(4)
+def test_what_comes_behind_more_pings_than_are_answered_at_once_is_read(attack):
+    """The server reads no more while its answers pile up, and goes on when they are out."""
+    for _ in range(40):
+        client = attack.connect("_free")
+        client.send(frame(PING, payload=bytes(8)) * 2000)
+        attack.lives(client)
+        client.close()
+        attack.clients.clear()
+    attack.note = "200"
+
+
 @pytest.mark.row(5)
 def test_a_settings_flood_ends_the_connection(attack):
     client = attack.connect()

@@ -267,6 +267,7 @@ def test_what_needs_a_certificate_later_is_never_served(
 
 
 @pytest.mark.row(38)
+@pytest.mark.parametrize("transport", ["tls"])
 @pytest.mark.parametrize("port, path, is_enough", [
     ("_optional", "/verified/", {True: 200, False: 403}),
     ("_require", "/h2test/", {True: 200}), ("_require", "/with-certificate/", {True: 200})],
@@ -274,8 +275,6 @@ def test_what_needs_a_certificate_later_is_never_served(
 @pytest.mark.parametrize("has_certificate", [False, True], ids=["without", "with"])
 def test_what_needs_a_certificate_is_served_to_who_has_shown_it_in_the_handshake(
         attack, certificate_server, client_certificate, has_certificate, port, path, is_enough):
-    if attack.transport == "clear":
-        pytest.skip("a certificate needs TLS")
     certificate = client_certificate[1] if has_certificate else None
     try:
         client = connect(certificate_server, "tls", port, certificate=certificate)

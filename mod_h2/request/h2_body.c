@@ -32,7 +32,7 @@ static int may_be_slow(const h2_context *context)
         return 1;
     }
     type = apr_table_get(r->headers_in, "Content-Type");
-    return type && r->handler && !strcmp(r->handler, "proxy-server")
+    return type && r->proxyreq
            && !strncasecmp(type, GRPC_TYPE, sizeof(GRPC_TYPE) - 1);
 }
 

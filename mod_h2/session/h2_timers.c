@@ -204,6 +204,22 @@ static void give_up(h2_session *session)
     }
 }
 
+/* Since when the socket has taken too little. */
+static void note_blocked(h2_session *session)
+{
+    apr_uint64_t sent = session->io.sent_bytes;
+
+    if (!h2_io_is_blocked(&session->io)) {
+        session->blocked_since = 0;
+    }
+    else if (!session->blocked_since
+             || sent - session->sent_before
+                    >= bytes_for(session->conf->min_response_rate, session->timeout)) {
+        session->blocked_since = session->loop->now;
+        session->sent_before = sent;
+    }
+}
+
 void h2_session_check_timers(h2_session *session, apr_time_t now)
 {
     apr_time_t deadline;
@@ -211,6 +227,7 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
     if (session->drain_at && session->drain_at <= now) {
         h2_session_end_drain(session);
     }
+    note_blocked(session); /* it may have taken something in this very turn */
     deadline = base_deadline_of(session);
     if (deadline && deadline <= now) {
         give_up(session);
@@ -243,22 +260,6 @@ static apr_int16_t wanted_events(const h2_session *session)
         events |= APR_POLLERR; /* the client is gone, and not only has ended its side */
     }
     return events;
-}
-
-/* Since when the socket has taken too little. */
-static void note_blocked(h2_session *session)
-{
-    apr_uint64_t sent = session->io.sent_bytes;
-
-    if (!h2_io_is_blocked(&session->io)) {
-        session->blocked_since = 0;
-    }
-    else if (!session->blocked_since
-             || sent - session->sent_before
-                    >= bytes_for(session->conf->min_response_rate, session->timeout)) {
-        session->blocked_since = session->loop->now;
-        session->sent_before = sent;
-    }
 }
 
 void h2_session_arm(h2_session *session)

@@ -224,6 +224,8 @@ def test_the_share_of_a_connection_comes_back(small, transport, counter):
 
 
 def test_2000_idle_connections_hold_no_thread(event):
+    wait_until(lambda: event.threads() >= idle_threads(event), "the child to be complete",
+               timeout=10)
     threads = event.threads()
     clients = [open_client(event, "clear", timeout=30) for _ in range(2000)]
     for client in clients:
@@ -339,6 +341,8 @@ def test_a_request_may_wait_for_a_thread_longer_than_timeout(servers, transport,
     httpd = servers.get("scarce-" + transport, mpm, config, threads=16)
     path = "/h2test/read?tag=%s" % counter
     clients = [open_client(httpd, transport) for _ in range(3)]
+    for client in clients:
+        client.ping()               # SETTINGS are acknowledged, for which there is Timeout
     uploads = [client.request("POST", path, end=False) for client in clients[:2]]
     wait_until(lambda: counter.running == 2, "both workers to be stuck")
     last = clients[2].request("POST", path, end=False)
@@ -352,6 +356,8 @@ def test_a_request_may_wait_for_a_thread_longer_than_timeout(servers, transport,
 
 @pytest.mark.parametrize("stick", [stuck_uploads, stuck_downloads], ids=["uploads", "responses"])
 def test_a_stuck_request_holds_one_thread_at_most(small, transport, counter, stick):
+    wait_until(lambda: small.threads() >= idle_threads(small), "the child to be complete",
+               timeout=10)
     before = small.threads()
     stick(small, transport, counter)
     wait_until(lambda: counter.running >= WORKERS - 1, "the stuck handlers")

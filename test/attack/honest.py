@@ -25,8 +25,12 @@ LEAST = 101         # requests, however short the attack is: the slowest one is 
 PAUSE = 0.005
 
 
+# Without a buffer: a line that waits in one is not seen by select().
+commands = open(0, "rb", buffering=0)
+
+
 def has_input():
-    return bool(select.select([sys.stdin], [], [], 0)[0])
+    return bool(select.select([commands], [], [], 0)[0])
 
 
 def attempt(client, i):
@@ -74,15 +78,15 @@ def run(host, port, transport):
         time.sleep(PAUSE)
     if client:
         client.close()
-    sys.stdin.readline()
+    commands.readline()
     return dict(failures=failures, milliseconds=milliseconds, slowest_wait=slowest_wait)
 
 
 def main():
     if os.geteuid() == 0:       # what is measured is the server, not who gets the CPU here
         os.setpriority(os.PRIO_PROCESS, 0, -10)
-    for line in iter(sys.stdin.readline, ""):
-        host, port, transport = line.split()
+    for line in iter(commands.readline, b""):
+        host, port, transport = line.decode().split()
         print(json.dumps(run(host, int(port), transport)), flush=True)
 
 

@@ -41,11 +41,11 @@ static const row rows[] = {
     {H2_CONFIG_MAX_HEADER_BLOCK, "H2MaxHeaderBlockLen", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_MAX_STREAM_ERRORS, "H2MaxStreamErrors", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_RESETS, "H2MaxResets", KIND_NUMBER, 0, NULL},
-    {H2_CONFIG_RESETS_BURST, "  at once", KIND_NUMBER, 0, BY_STREAMS},
+    {H2_CONFIG_RESETS_BURST, "H2MaxResets at once", KIND_NUMBER, 0, BY_STREAMS},
     {H2_CONFIG_CLIENT_ERRORS, "H2MaxClientErrors", KIND_NUMBER, 0, NULL},
-    {H2_CONFIG_CLIENT_ERRORS_BURST, "  at once", KIND_NUMBER, 0, BY_STREAMS},
+    {H2_CONFIG_CLIENT_ERRORS_BURST, "H2MaxClientErrors at once", KIND_NUMBER, 0, BY_STREAMS},
     {H2_CONFIG_CONTROL_FRAMES, "H2MaxControlFrames", KIND_NUMBER, 0, NULL},
-    {H2_CONFIG_CONTROL_FRAMES_BURST, "  at once", KIND_NUMBER, 0, NULL},
+    {H2_CONFIG_CONTROL_FRAMES_BURST, "H2MaxControlFrames at once", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_MAX_HEADER_TIME, "H2MaxHeaderTime", KIND_TIME, 0, NULL},
     {H2_CONFIG_MIN_REQUEST_RATE, "H2MinRequestRate", KIND_NUMBER, 0, NULL},
     {H2_CONFIG_MIN_RESPONSE_RATE, "H2MinResponseRate", KIND_NUMBER, 0, NULL},
@@ -110,7 +110,7 @@ static void print_row(apr_pool_t *pool, apr_file_t *out, const row *of,
                             ? of->if_default
                             : value_text(pool, of, h2_config_get(conf, of->field));
 
-    apr_file_printf(out, "    %-23s %-23s %s\n", of->name, value, origin);
+    apr_file_printf(out, "    %-26s %-24s %s\n", of->name, value, origin);
 }
 
 static void print_head(apr_file_t *out, const server_rec *s)

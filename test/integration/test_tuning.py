@@ -45,7 +45,8 @@ def dump(server, text):
         if head:
             rows = found.setdefault(head[1] or "", {})
         elif line.startswith("    "):
-            name, value, origin = re.fullmatch(r"    (\w+) +(\S.*?) {2,}(\S.*)", line).groups()
+            row = re.fullmatch(r"    (\w+(?: at once)?) +(\S.*?) {2,}(\S.*)", line)
+            name, value, origin = row.groups()
             rows[name] = (value, origin)
     return found
 

@@ -37,7 +37,14 @@ static struct faults *faults = &none;
 static pid_t counted_pid;
 static int64_t thread_count;
 
-#define REAL(name) ((__typeof__(&name))real(#name))
+#define REAL(name)                                                                                 \
+    ({                                                                                             \
+        static __typeof__(&name) found;                                                            \
+        if (!found) {                                                                              \
+            found = (__typeof__(&name))real(#name);                                                \
+        }                                                                                          \
+        found;                                                                                     \
+    })
 
 /* The oldest one that dlsym() may find for condition variables knows another layout of them. */
 static void *real(const char *name)

@@ -255,6 +255,11 @@ int h2_config_correct_workers(h2_server_conf *conf)
     return (conf->set_fields & both) == both;
 }
 
+h2_server_conf *h2_config_draft(server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &http2_module);
+}
+
 const h2_server_conf *h2_config_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &http2_module);

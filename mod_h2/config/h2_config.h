@@ -160,6 +160,9 @@ void h2_config_apply_profiles(h2_server_conf *conf, const h2_server_conf *main_c
  * maximum too: returns 1. Where one is a profile's, that one gives way: returns 0. */
 int h2_config_correct_workers(h2_server_conf *conf);
 
+/* The vhost's own values while the configuration is read, to be set: never NULL. */
+h2_server_conf *h2_config_draft(server_rec *s);
+
 /* Any thread, once the configuration is read: */
 
 /* The vhost's values: never NULL, borrowed from the configuration. */

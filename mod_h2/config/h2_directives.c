@@ -4,6 +4,7 @@
 
 #include "config/h2_config.h"
 #include "config/h2_header_list.h"
+#include "config/h2_push_directives.h"
 #include "config/h2_value.h"
 
 /* More threads than this are a typing error on any machine of today. */
@@ -21,15 +22,9 @@
 #define H2_HEADER_LIST_MIN 4096
 #define H2_HEADER_LIST_LIMIT (1 << 24)
 
-#define H2_PUSH_DIARY_LIMIT 32768
-
 #define ALLOWED_FLAG    "on or off"
 #define ALLOWED_NAME    "the name of a field, RFC 9110, 5.1"
 #define ALLOWED_FIELD   "the value of a field, without control characters"
-#define ALLOWED_TYPE    "a content type such as text/css, or *"
-#define ALLOWED_ORDER   "after, before or interleaved"
-#define ALLOWED_PATH    "the path of a resource such as /style.css"
-#define ALLOWED_DIARY   "0 or a power of 2 up to 32768"
 #define ALLOWED_IDLE    "a time of more than 0 in s, ms, mi or h, such as 600 or 10mi"
 #define ALLOWED_LIMIT   "a time from 0 (no limit) in s, ms, mi or h, such as 30 or 1h"
 #define ALLOWED_TIMEOUT "a time from 0 (without end) in s, ms, mi or h, such as 30 or 500ms"
@@ -105,12 +100,6 @@ static const h2_config_field modern_tls_only_field = H2_CONFIG_MODERN_TLS_ONLY;
 static const h2_config_field serialize_headers_field = H2_CONFIG_SERIALIZE_HEADERS;
 static const h2_config_field websockets_field = H2_CONFIG_WEBSOCKETS;
 
-/* Only while the configuration is read: later on it is constant. */
-static h2_server_conf *server_conf(server_rec *s)
-{
-    return ap_get_module_config(s->module_config, &http2_module);
-}
-
 /* Are the values for a directory? Else they are for the server, and dir_conf is
  * that of the server's lookup defaults, which we leave alone. */
 static int is_in_directory(const cmd_parms *cmd)
@@ -158,7 +147,7 @@ static const char *set_number(cmd_parms *cmd, void *dir_conf, const char *text)
     if (rule->is_global && is_in_vhost(cmd)) {
         return NULL;
     }
-    h2_config_set(server_conf(cmd->server), rule->field, value * rule->factor);
+    h2_config_set(h2_config_draft(cmd->server), rule->field, value * rule->factor);
     return NULL;
 }
 
@@ -181,9 +170,9 @@ static const char *set_flood_limit(cmd_parms *cmd, void *dir_conf, const char *r
         && h2_value_number_parse(burst, 1, APR_INT32_MAX, &burst_value) != APR_SUCCESS) {
         return h2_value_number_error(cmd->pool, cmd->cmd->name, burst, 1, APR_INT32_MAX);
     }
-    h2_config_set(server_conf(cmd->server), rule->rate, rate_value);
+    h2_config_set(h2_config_draft(cmd->server), rule->rate, rate_value);
     if (burst) {
-        h2_config_set(server_conf(cmd->server), rule->burst, burst_value);
+        h2_config_set(h2_config_draft(cmd->server), rule->burst, burst_value);
     }
     return NULL;
 }
@@ -201,7 +190,7 @@ static const char *set_limit_of_time(cmd_parms *cmd, void *dir_conf, const char 
     if (!parse_time(text, &value)) {
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_LIMIT);
     }
-    h2_config_set(server_conf(cmd->server), *field, value);
+    h2_config_set(h2_config_draft(cmd->server), *field, value);
     return NULL;
 }
 
@@ -218,25 +207,8 @@ static const char *set_max_worker_idle(cmd_parms *cmd, void *dir_conf, const cha
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_IDLE);
     }
     if (!is_in_vhost(cmd)) {
-        h2_config_set(server_conf(cmd->server), H2_CONFIG_WORKER_IDLE, value);
+        h2_config_set(h2_config_draft(cmd->server), H2_CONFIG_WORKER_IDLE, value);
     }
-    return NULL;
-}
-
-static const char *set_push_diary_size(cmd_parms *cmd, void *dir_conf, const char *text)
-{
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    apr_int64_t value;
-
-    (void)dir_conf;
-    if (error) {
-        return error;
-    }
-    if (h2_value_number_parse(text, 0, H2_PUSH_DIARY_LIMIT, &value) != APR_SUCCESS
-        || (value & (value - 1))) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_DIARY);
-    }
-    h2_config_set(server_conf(cmd->server), H2_CONFIG_PUSH_DIARY, value);
     return NULL;
 }
 
@@ -252,101 +224,7 @@ static const char *set_tuning_profile(cmd_parms *cmd, void *dir_conf, const char
     if (!profile) {
         return h2_value_error(cmd->pool, cmd->cmd->name, text, H2_PROFILE_NAMES);
     }
-    server_conf(cmd->server)->profile = profile;
-    return NULL;
-}
-
-/* The order in a word, or a weight alone, which means after. Returns 0 if it is neither. */
-static int parse_push_order(const char *text, h2_push_order *porder, const char **pweight)
-{
-    static const struct {
-        const char *name;
-        h2_push_order order;
-    } orders[] = {
-        {"after", H2_PUSH_AFTER},
-        {"before", H2_PUSH_BEFORE},
-        {"interleaved", H2_PUSH_INTERLEAVED},
-    };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(orders) / sizeof(orders[0]); ++i) {
-        if (!strcasecmp(text, orders[i].name)) {
-            *porder = orders[i].order;
-            return 1;
-        }
-    }
-    *porder = H2_PUSH_AFTER;
-    if (*pweight || !apr_isdigit(*text)) {
-        return 0;
-    }
-    *pweight = text;
-    return 1;
-}
-
-static const char *add_push_rule(cmd_parms *cmd, void *dir_conf, const char *type,
-                                 const char *order, const char *weight)
-{
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    h2_push_rule rule = {type, H2_PUSH_AFTER, H2_PUSH_AFTER_WEIGHT};
-    apr_int64_t value;
-
-    (void)dir_conf;
-    if (error) {
-        return error;
-    }
-    if (!*type) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, type, ALLOWED_TYPE);
-    }
-    if (strcmp(type, "*") && (!strchr(type, '/') || strpbrk(type, "*; \t"))) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL, "%s: '%s' is the type of no response",
-                     cmd->cmd->name, type);
-    }
-    if (!parse_push_order(order, &rule.order, &weight)) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, order,
-                              weight ? ALLOWED_ORDER : ALLOWED_ORDER ", or a weight");
-    }
-    if (weight && rule.order == H2_PUSH_BEFORE) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, weight,
-                              "left out: with before the weight is that of the client's request");
-    }
-    if (rule.order == H2_PUSH_INTERLEAVED) {
-        rule.weight = H2_PUSH_INTERLEAVED_WEIGHT;
-    }
-    if (weight) {
-        if (h2_value_number_parse(weight, H2_PUSH_WEIGHT_MIN, H2_PUSH_WEIGHT_MAX, &value)
-            != APR_SUCCESS) {
-            return h2_value_number_error(cmd->pool, cmd->cmd->name, weight, H2_PUSH_WEIGHT_MIN,
-                                         H2_PUSH_WEIGHT_MAX);
-        }
-        rule.weight = (int)value;
-    }
-    h2_push_rules_add(&server_conf(cmd->server)->push_rules, cmd->pool, &rule);
-    return NULL;
-}
-
-/* [add] path [critical] */
-static const char *add_push_resource(cmd_parms *cmd, void *dir_conf, const char *first,
-                                     const char *second, const char *third)
-{
-    h2_dir_conf *conf = dir_conf;
-    h2_push_resource resource = {first, 0};
-    const char *last = second;
-
-    if (!strcasecmp(first, "add") && second) {
-        resource.path = second;
-        last = third;
-    }
-    else if (third) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, first, "add where three words are given");
-    }
-    if (last && strcasecmp(last, "critical")) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, last, "critical, or left out");
-    }
-    if (!*resource.path || strpbrk(resource.path, "<> \t\r\n")) {
-        return h2_value_error(cmd->pool, cmd->cmd->name, resource.path, ALLOWED_PATH);
-    }
-    resource.is_critical = (last != NULL);
-    h2_push_resources_add(&conf->push_resources, cmd->pool, &resource);
+    h2_config_draft(cmd->server)->profile = profile;
     return NULL;
 }
 
@@ -363,7 +241,7 @@ static const char *set_server_flag(cmd_parms *cmd, void *dir_conf, const char *t
     if (h2_value_flag_parse(text, &value) != APR_SUCCESS) {
         return h2_value_error(cmd->pool, cmd->cmd->name, text, ALLOWED_FLAG);
     }
-    h2_config_set(server_conf(cmd->server), *field, value);
+    h2_config_set(h2_config_draft(cmd->server), *field, value);
     return NULL;
 }
 
@@ -380,7 +258,7 @@ static const char *set_flag(cmd_parms *cmd, void *dir_conf, const char *text)
         *(int *)((char *)dir_conf + rule->dir_offset) = value;
     }
     else {
-        h2_config_set(server_conf(cmd->server), rule->field, value);
+        h2_config_set(h2_config_draft(cmd->server), rule->field, value);
     }
     return NULL;
 }
@@ -396,7 +274,7 @@ static const char *set_stream_timeout(cmd_parms *cmd, void *dir_conf, const char
         ((h2_dir_conf *)dir_conf)->stream_timeout = value;
     }
     else {
-        h2_config_set(server_conf(cmd->server), H2_CONFIG_STREAM_TIMEOUT, value);
+        h2_config_set(h2_config_draft(cmd->server), H2_CONFIG_STREAM_TIMEOUT, value);
     }
     return NULL;
 }
@@ -578,13 +456,13 @@ const command_rec h2_config_commands[] = {
                   RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                   "on|off: push what the Link fields of responses and H2PushResource name to "
                   "clients that take it (default: on)"),
-    AP_INIT_TAKE1("H2PushDiarySize", set_push_diary_size, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("H2PushDiarySize", h2_set_push_diary_size, NULL, RSRC_CONF,
                   "pushes that a connection remembers so as not to repeat them, 0 (none) or a "
                   "power of 2 up to 32768 (default: 256)"),
-    AP_INIT_TAKE23("H2PushPriority", add_push_rule, NULL, RSRC_CONF,
+    AP_INIT_TAKE23("H2PushPriority", h2_add_push_rule, NULL, RSRC_CONF,
                    "content type or *, then after, before or interleaved, then a weight, 1 to 512 "
                    "(none with before): when a pushed response is sent (default: * after 16)"),
-    AP_INIT_TAKE123("H2PushResource", add_push_resource, NULL,
+    AP_INIT_TAKE123("H2PushResource", h2_add_push_resource, NULL,
                     RSRC_CONF | OR_FILEINFO | OR_AUTHCFG,
                     "[add] path [critical]: a resource to be pushed with GET requests, critical "
                     "before their responses; adds to others (default: none)"),
@@ -604,10 +482,10 @@ void h2_directives_check(server_rec *main_server)
     server_rec *s;
 
     for (s = main_server; s; s = s->next) {
-        h2_server_conf *conf = server_conf(s);
+        h2_server_conf *conf = h2_config_draft(s);
         int was_corrected;
 
-        h2_config_apply_profiles(conf, server_conf(main_server));
+        h2_config_apply_profiles(conf, h2_config_draft(main_server));
         was_corrected = h2_config_correct_workers(conf);
         if (!h2_config_is_set(conf, H2_CONFIG_HEADER_LIST)) {
             conf->header_list_bytes = h2_header_list_of_server(main_server, s);

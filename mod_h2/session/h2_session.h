@@ -123,6 +123,7 @@ struct h2_session {
     unsigned is_out_of_memory : 1;     /* nghttp2 was, once: the session is to end */
     unsigned is_in_block : 1;          /* the client's last field block is not complete */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
+    unsigned is_goaway_queued : 1;     /* and not packed yet */
     unsigned is_read_paused : 1;       /* too much to be sent: read nothing */
     unsigned is_shut : 1;              /* h2_io_shutdown() is done */
     unsigned has_bad_tls : 1;          /* RFC 9113, 9.2: refused at the start */

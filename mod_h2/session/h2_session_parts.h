@@ -15,6 +15,24 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 /* The same for sessions that pad frames, H2Padding. */
 void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
 
+/* Room in the scratch buffer that a DATA frame needs beside its payload: its header and padding. */
+#define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
+
+/* No use in a DATA frame for less room than this. */
+#define H2_DATA_ROOM_MIN_BYTES 1024
+
+/* Room that is left for frames while packing. */
+static inline apr_size_t h2_session_room(const h2_session *session)
+{
+    return H2_SESSION_PACK_BYTES - session->pack_used;
+}
+
+/* Whom nghttp2 is to ask for the data of the stream. */
+nghttp2_data_provider h2_transmit_provider(h2_stream *stream);
+
+/* RST_STREAM with this code, and no more turns. */
+void h2_transmit_reset(h2_session *session, h2_stream *stream, apr_uint32_t error);
+
 /* Those for PRIORITY_UPDATE. */
 void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
 
@@ -68,7 +86,8 @@ void h2_session_end_without_memory(h2_session *session);
 /* nghttp2 has closed the stream: takes it out of all lists but the session's. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
 
-/* Do so many replies wait to be sent that no more may be read? */
+/* Do so many replies wait to be sent that no more may be read? Or the last GOAWAY: a second one that
+ * nghttp2 makes for an error beyond it would name a higher stream, against RFC 9113, 6.8. */
 int h2_session_has_too_much(const h2_session *session);
 
 /* The last GOAWAY: no stream begins beyond those that were worked on. */
@@ -104,6 +123,9 @@ void h2_session_place(h2_session *session, h2_stream *stream);
 
 /* The same for a pushed one, by H2PushPriority. */
 void h2_session_place_pushed(h2_session *session, h2_stream *stream);
+
+/* Frees a stream that has never been started and is in no list of the loop, out of turn. */
+void h2_session_drop_stream(h2_session *session, h2_stream *stream);
 
 /* The stream cannot go on, as the session ends or the client is not there any more. */
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream);

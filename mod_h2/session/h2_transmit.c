@@ -1,22 +1,12 @@
 /*
- * The way out: responses to nghttp2 when it is their turn, frames into the
- * loop's scratch buffer, and that to the client.
+ * The way out, as nghttp2 asks for it: the data of the stream whose turn it is, and frames into the
+ * loop's scratch buffer. h2_pack.c gives the turns.
  */
 #include "session/h2_session_parts.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
-
-/* Frames of a stream before the next one has its turn; alone it may go on. */
-#define H2_TURN_FRAMES 1
-#define H2_TURN_FRAMES_ALONE 64
-
-/* Room that a DATA frame needs beside its payload: its header and padding. */
-#define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
-
-/* No use in a DATA frame for less room than this. */
-#define H2_DATA_ROOM_MIN_BYTES 1024
 
 /* A client that opens its window byte by byte has a frame made for each. A DATA frame that the
  * window cuts below this is a small one; after so many in a row the stream waits, as long as this
@@ -31,11 +21,6 @@
 
 /* Of DATA, what useful work is counted in. */
 #define H2_WORK_BYTES 2048
-
-static apr_size_t room_of(const h2_session *session)
-{
-    return H2_SESSION_PACK_BYTES - session->pack_used;
-}
 
 static void append(h2_session *session, const void *data, apr_size_t length)
 {
@@ -69,11 +54,11 @@ static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length
 
     (void)ngh2;
     (void)flags;
-    if (!room_of(session)) {
+    if (!h2_session_room(session)) {
         return NGHTTP2_ERR_WOULDBLOCK;
     }
-    if (length > room_of(session)) {
-        length = room_of(session); /* the rest is the first that goes into the next one */
+    if (length > h2_session_room(session)) {
+        length = h2_session_room(session); /* the rest is the first that goes into the next one */
     }
     if (!session->is_settings_sent) {
         append_first_settings(session, data, length);
@@ -169,7 +154,7 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
     if (exchange->out_trailers) {
         reserved += exchange->out_trailers->bytes; /* they may follow at once */
     }
-    if (room_of(session) < H2_DATA_ROOM_MIN_BYTES + reserved) {
+    if (h2_session_room(session) < H2_DATA_ROOM_MIN_BYTES + reserved) {
         return defer(stream);
     }
     if (is_too_small(session, stream, length)) {
@@ -178,8 +163,8 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
     if (limit && length > limit) {
         length = limit;
     }
-    if (length > room_of(session) - reserved) {
-        length = room_of(session) - reserved;
+    if (length > h2_session_room(session) - reserved) {
+        length = h2_session_room(session) - reserved;
     }
     if ((apr_off_t)length >= exchange->out.total_bytes) {
         length = (size_t)exchange->out.total_bytes;
@@ -190,6 +175,13 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
     --session->turn_frames;
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     return (ssize_t)length;
+}
+
+nghttp2_data_provider h2_transmit_provider(h2_stream *stream)
+{
+    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = on_read};
+
+    return provider;
 }
 
 static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8_t *framehd,
@@ -206,7 +198,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     if (!stream) {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
-    if (H2_FRAME_HEADER_BYTES + padding + length > room_of(session)) {
+    if (H2_FRAME_HEADER_BYTES + padding + length > h2_session_room(session)) {
         return NGHTTP2_ERR_WOULDBLOCK;
     }
     append(session, framehd, H2_FRAME_HEADER_BYTES);
@@ -250,7 +242,7 @@ static ssize_t on_select_padding(nghttp2_session *ngh2, const nghttp2_frame *fra
     return (ssize_t)((length < max_length) ? length : max_length);
 }
 
-static void reset_stream(h2_session *session, h2_stream *stream, apr_uint32_t error)
+void h2_transmit_reset(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
     h2_scheduler_remove(&session->scheduler, stream);
@@ -279,7 +271,7 @@ static void reset_unread(h2_session *session, h2_stream *stream)
         h2_session_check_streams_at(session, stream->grace_until);
         return;
     }
-    reset_stream(session, stream, NGHTTP2_NO_ERROR);
+    h2_transmit_reset(session, stream, NGHTTP2_NO_ERROR);
 }
 
 /* We have had to reset a stream: if that was for an error of the client, it is counted. One that
@@ -314,6 +306,9 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     h2_session_log_frame(session, frame, "sent");
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         note_reset(session, frame->rst_stream.error_code);
+    }
+    else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id != APR_INT32_MAX) {
+        session->is_goaway_queued = 0; /* it was not the notice that goes before it */
     }
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
@@ -352,7 +347,7 @@ static int on_frame_not_send(nghttp2_session *ngh2, const nghttp2_frame *frame, 
                       H2_ID_FMT "response fields are larger than H2MaxHeaderBlockLen allows",
                       session->c->id, frame->hd.stream_id);
         if (stream && !is_interim(&frame->headers)) {
-            reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
+            h2_transmit_reset(session, stream, NGHTTP2_INTERNAL_ERROR);
         }
     }
     return 0;
@@ -369,256 +364,4 @@ void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks)
 void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_select_padding);
-}
-
-/* Bytes of the final head and of the trailers, as far as they are still to be sent. They
- * point into the request's pool, so none of them may stay behind in nghttp2's queue. */
-static apr_size_t bytes_of_heads(const h2_stream *stream)
-{
-    const h2_exchange *exchange = &stream->exchange;
-    apr_size_t bytes = 0;
-
-    if (exchange->out_response && !stream->is_head_submitted) {
-        bytes += exchange->out_response->bytes;
-    }
-    if (exchange->out_trailers) {
-        bytes += exchange->out_trailers->bytes;
-    }
-    return bytes;
-}
-
-static int has_room_for(const h2_session *session, apr_size_t bytes)
-{
-    return bytes + H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES <= room_of(session);
-}
-
-/* Is there room for what the stream sends next? There is in an empty buffer. */
-static int has_room_for_heads(const h2_session *session, const h2_stream *stream)
-{
-    const h2_response *interim = stream->exchange.out_interim;
-
-    return has_room_for(session, interim ? interim->bytes : bytes_of_heads(stream));
-}
-
-/* At least the first of them, and as many more as there is room for beside the final
- * head. Returns 0 if some are left. */
-static int submit_interim(h2_session *session, h2_stream *stream)
-{
-    h2_exchange *exchange = &stream->exchange;
-    apr_size_t bytes = bytes_of_heads(stream);
-    int is_first = 1;
-
-    while (exchange->out_interim) {
-        h2_response *interim = exchange->out_interim;
-
-        bytes += interim->bytes;
-        if (!is_first && !has_room_for(session, bytes)) {
-            return 0;
-        }
-        is_first = 0;
-        exchange->out_interim = interim->next;
-        nghttp2_submit_headers(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NULL,
-                               interim->nva, interim->nva_count, NULL);
-        h2_exchange_has_room(exchange); /* who makes many of them waits */
-    }
-    return is_first || has_room_for(session, bytes);
-}
-
-/* The head goes to nghttp2 when it is the stream's turn, so that heads and data
- * leave in the scheduler's order. */
-static void submit_head(h2_session *session, h2_stream *stream)
-{
-    h2_exchange *exchange = &stream->exchange;
-    h2_response *response = exchange->out_response;
-    int is_empty = exchange->out_is_ended && !exchange->out_is_failed
-                   && !exchange->out_trailers && !h2_stream_has_data(stream);
-    nghttp2_data_provider provider;
-
-    if (stream->pushed_on) {
-        /* nghttp2 holds it back while the client allows no more streams of ours. */
-        h2_response_let_copy(response);
-    }
-    provider.source.ptr = stream;
-    provider.read_callback = on_read;
-    stream->is_head_submitted = 1;
-    if (nghttp2_submit_response(session->ngh2, stream->id, response->nva, response->nva_count,
-                                is_empty ? NULL : &provider) != 0) {
-        reset_stream(session, stream, NGHTTP2_INTERNAL_ERROR);
-    }
-}
-
-/* May the stream send DATA, by its window and the connection's? */
-static int has_window(const h2_session *session, const h2_stream *stream)
-{
-    return nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0
-           && nghttp2_session_get_remote_window_size(session->ngh2) > 0;
-}
-
-/* nghttp2 sends no DATA at all while a window is shut, not even an empty frame that
- * only ends the stream: trailers without fields do the same. */
-static void end_without_window(h2_session *session, h2_stream *stream)
-{
-    const h2_exchange *exchange = &stream->exchange;
-    const h2_response *trailers = exchange->out_trailers;
-
-    if (!stream->is_head_submitted || !exchange->out_is_ended || exchange->out_is_failed
-        || stream->is_end_submitted || h2_stream_has_data(stream)
-        || has_window(session, stream)) {
-        return;
-    }
-    stream->is_end_submitted = 1;
-    nghttp2_submit_trailer(session->ngh2, stream->id, trailers ? trailers->nva : NULL,
-                           trailers ? trailers->nva_count : 0);
-}
-
-/* What stands after the interim responses, but for the data, which nghttp2 asks for. */
-static void submit_final(h2_session *session, h2_stream *stream)
-{
-    const h2_exchange *exchange = &stream->exchange;
-
-    if (exchange->out_response && !stream->is_head_submitted) {
-        submit_head(session, stream);
-    }
-    else if (exchange->out_is_failed && (!exchange->out_response || !has_window(session, stream))) {
-        /* Nothing of it is out, or nothing more will be: it waits for no window. */
-        reset_stream(session, stream, exchange->needs_http_1_1 ? NGHTTP2_HTTP_1_1_REQUIRED
-                                                               : NGHTTP2_INTERNAL_ERROR);
-    }
-    else {
-        end_without_window(session, stream);
-    }
-}
-
-/* nghttp2 keeps the head of a pushed response while the client allows no more of them. It has its
- * turn again when one of them has ended, or with the client's next SETTINGS. */
-static int is_held_back(const h2_stream *stream)
-{
-    return stream->pushed_on && stream->is_head_submitted && !stream->out_bytes;
-}
-
-/* Has it more to send, and may it? */
-static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
-{
-    int is_shut = h2_stream_has_data(stream)
-                  && (stream->credit_until || !has_window(session, stream));
-
-    if (bytes || !is_shut) {
-        h2_scheduler_had_turn(stream, bytes);
-    }
-    if (!h2_stream_has_output(stream) || is_shut || is_held_back(stream)) {
-        h2_scheduler_remove(&session->scheduler, stream);
-    }
-    if (is_shut) {
-        h2_session_stream_stalled(session, stream);
-        if (session->is_eof) {
-            h2_session_give_up_stream(session, stream); /* no window ever comes */
-        }
-    }
-}
-
-/* One stream's turn. */
-static int send_turn(h2_session *session, h2_stream *stream)
-{
-    apr_size_t used = session->pack_used;
-    int rv;
-
-    if (!stream->exchange.out_interim || submit_interim(session, stream)) {
-        submit_final(session, stream);
-    }
-    session->turn = stream;
-    session->turn_begun = used;
-    session->turn_frames = h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
-    if (stream->is_deferred) {
-        stream->is_deferred = 0;
-        nghttp2_session_resume_data(session->ngh2, stream->id);
-    }
-    rv = nghttp2_session_send(session->ngh2);
-    if (session->turn == stream) { /* else it was closed */
-        session->turn = NULL;
-        if (stream->is_sending) {
-            end_turn(session, stream, session->pack_used - used);
-        }
-    }
-    if (rv != 0) {
-        h2_session_abort(session, APR_EGENERAL);
-        return 0;
-    }
-    return session->pack_used > used;
-}
-
-/* Interim responses wait for nobody's turn: the client waits for them with its body, or could
- * use the time. Those that there is no room for now have their turn. */
-static void send_interim(h2_session *session)
-{
-    h2_stream *stream;
-
-    session->has_interim = 0;
-    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        if (!stream->exchange.out_interim || stream->is_closed) {
-            continue;
-        }
-        if (!has_room_for_heads(session, stream)) {
-            return;
-        }
-        submit_interim(session, stream);
-        if (nghttp2_session_send(session->ngh2) != 0) {
-            return; /* who packs next, finds out */
-        }
-    }
-}
-
-apr_size_t h2_session_pack(h2_session *session)
-{
-    int idle_turns = 0;
-
-    h2_loop_assert_held(session->loop);
-    if (h2_io_is_blocked(&session->io) || session->io.is_broken || session->is_shut) {
-        return 0;
-    }
-    if (session->is_out_of_memory) {
-        h2_session_end_without_memory(session);
-    }
-    session->pack = session->loop->scratch;
-    session->pack_used = 0;
-    if (nghttp2_session_want_write(session->ngh2) && nghttp2_session_send(session->ngh2) != 0) {
-        h2_session_abort(session, APR_EGENERAL); /* what stands before the streams */
-        return 0;
-    }
-    if (session->has_interim) {
-        send_interim(session);
-    }
-    while (room_of(session) >= H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
-        h2_stream *stream = h2_scheduler_next(&session->scheduler);
-
-        if (!stream || idle_turns > h2_scheduler_count(&session->scheduler)) {
-            break;
-        }
-        if (!has_room_for_heads(session, stream)) {
-            break; /* there is after the next write */
-        }
-        idle_turns = send_turn(session, stream) ? 0 : idle_turns + 1;
-    }
-    if (!session->io.is_broken && nghttp2_session_want_write(session->ngh2)
-        && nghttp2_session_send(session->ngh2) != 0) {
-        h2_session_abort(session, APR_EGENERAL);
-    }
-    return session->pack_used;
-}
-
-apr_status_t h2_session_write(h2_session *session)
-{
-    apr_size_t length = session->pack_used;
-    apr_status_t rv;
-
-    h2_loop_assert_held(session->loop);
-    if (!length) {
-        return APR_SUCCESS;
-    }
-    session->pack_used = 0;
-    rv = h2_io_write(&session->io, session->pack, length, session->loop->now,
-                     session->loop->record_scratch, H2_LOOP_SCRATCH_BYTES);
-    if (rv != APR_SUCCESS) {
-        h2_session_abort(session, rv);
-    }
-    return rv;
 }

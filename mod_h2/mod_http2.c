@@ -33,6 +33,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_test_config(h2_dump_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(h2_child_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(h2_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(h2_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(h2_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
     h2_child_register_functions();
     h2_takeover_register_hooks(pool);

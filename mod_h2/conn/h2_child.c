@@ -23,6 +23,9 @@
 /* Of H2MaxWorkers, how many one connection may hold: no client takes them all. */
 #define H2_SHARE_DIVISOR 2
 
+/* Children of which others may see what they do, however many there may be. */
+#define H2_STATS_SLOTS_MAX 1024
+
 static h2_child *child;
 
 h2_child *h2_child_get(void)
@@ -111,7 +114,7 @@ static apr_status_t create_loops(h2_child *of)
 
     of->loop_count = of->is_single ? 1 : core_count();
     for (i = 0; i < of->loop_count && rv == APR_SUCCESS; ++i) {
-        rv = h2_loop_create(&of->loops[i], i, of->pool);
+        rv = h2_loop_create(&of->loops[i], i, h2_stats_of_loop(of->stats, i), of->pool);
         if (rv == APR_SUCCESS) {
             of->loops[i]->is_single = of->is_single;
         }
@@ -136,6 +139,7 @@ static apr_status_t create_workers(h2_child *of, server_rec *s)
     limits.idle = h2_config_server(s)->worker_idle;
     limits.loops = of->loops;
     limits.loop_count = of->loop_count;
+    limits.stats = of->stats ? &of->stats->workers : NULL;
     of->running_max = (max > H2_SHARE_DIVISOR) ? max / H2_SHARE_DIVISOR : 1;
     return h2_workers_create(&of->workers, of->pool, &limits, h2_turn_main);
 }
@@ -229,6 +233,11 @@ void h2_child_init(apr_pool_t *pool, server_rec *s)
 
     created->is_single = !mpm_value(AP_MPMQ_IS_THREADED, 0);
     created->is_async = mpm_value(AP_MPMQ_IS_ASYNC, 0);
+    created->stats = h2_stats_claim();
+    if (!created->stats) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "what this child does is not shown: there is "
+                     "no room left in shared memory");
+    }
     rv = create_pool(created, pool);
     if (rv == APR_SUCCESS) {
         rv = create_loops(created);
@@ -252,6 +261,31 @@ void h2_child_stopping(apr_pool_t *pool, int is_graceful)
     (void)pool;
     if (child) {
         set_loops(child, !is_graceful);
+    }
+}
+
+void h2_child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
+                     mpm_child_status status)
+{
+    (void)s;
+    (void)generation;
+    (void)slot;
+    if (status == MPM_CHILD_EXITED) {
+        h2_stats_release(pid);
+    }
+}
+
+/* Of all generations: the last one's may still run when the next one's have begun. */
+static void share_stats(server_rec *s)
+{
+    int children = mpm_value(AP_MPMQ_HARD_LIMIT_DAEMONS, 1);
+    apr_status_t rv;
+
+    rv = h2_stats_create(s, (children < H2_STATS_SLOTS_MAX / 2) ? 2 * children : H2_STATS_SLOTS_MAX,
+                         mpm_value(AP_MPMQ_IS_THREADED, 0) ? core_count() : 1);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     "no shared memory: what HTTP/2 does is not shown");
     }
 }
 
@@ -304,6 +338,7 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(03090)
                  "mod_http2 (v%s, feats=NONE, nghttp2 %s), initializing...", H2_VERSION,
                  h2_session_library_version());
+    share_stats(s);
     log_profiles(s);
     if (!mpm_value(AP_MPMQ_IS_THREADED, 0)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,

@@ -5,6 +5,10 @@
 #ifndef H2_CHILD_H
 #define H2_CHILD_H
 
+#include <ap_mpm.h>
+#include <mpm_common.h>
+#include <scoreboard.h>
+
 #include "base/h2_base.h"
 #include "loop/h2_loop.h"
 #include "worker/h2_leader.h"
@@ -20,6 +24,7 @@ typedef struct h2_child {
     int loop_count;
     h2_workers *workers;
     h2_watchdog *watchdog;
+    h2_stats_slot *stats; /* where others see what it does; NULL: nowhere */
     int running_max;      /* threads that the requests of one connection may hold */
     int is_async;         /* the MPM lets us keep connections without a thread */
     int is_single;        /* prefork: one thread does all, and there are no workers */
@@ -34,6 +39,10 @@ int h2_child_post_config(apr_pool_t *pool, apr_pool_t *plog, apr_pool_t *ptemp, 
 /* The hooks child_init and child_stopping. */
 void h2_child_init(apr_pool_t *pool, server_rec *s);
 void h2_child_stopping(apr_pool_t *pool, int is_graceful);
+
+/* The hook child_status, in the parent. */
+void h2_child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
+                     mpm_child_status status);
 
 /* This process's; NULL: it cannot serve HTTP/2. Any thread. */
 h2_child *h2_child_get(void);

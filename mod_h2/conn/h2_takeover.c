@@ -35,6 +35,7 @@ typedef struct h2_connection {
     SSL *ssl;               /* mod_ssl's, during the handshake only */
     h2_session *session;    /* made, and on its way to the loop */
     unsigned is_inspected : 1;
+    unsigned is_direct : 1; /* by its first bytes, without being asked */
     unsigned is_silent : 1; /* nothing came in time, or no more than a part of the preface */
 } h2_connection;
 
@@ -150,9 +151,20 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
     return session;
 }
 
+static h2_session_origin origin_of(const h2_session *session, const h2_connection *connection)
+{
+    if (session->open_count) {
+        return H2_SESSION_BY_UPGRADE;
+    }
+    if (!connection->is_direct) {
+        return H2_SESSION_BY_ALPN;
+    }
+    return session->io.is_tls ? H2_SESSION_BY_PREFACE_TLS : H2_SESSION_BY_PREFACE;
+}
+
 /* The loop has it from here on. Returns 0 if it takes none any more: the child ends
  * at once, and nobody may lead it. */
-static int join_loop(h2_session *session)
+static int join_loop(h2_session *session, const h2_connection *connection)
 {
     h2_loop *loop = session->loop;
 
@@ -166,7 +178,7 @@ static int join_loop(h2_session *session)
     session->tag_length = (unsigned)apr_snprintf(session->tag, sizeof(session->tag), "%ld-",
                                                  session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
-    session->blocks = &loop->blocks;
+    h2_session_joined(session, origin_of(session, connection));
     if (session->has_bad_tls) {
         h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, "TLS is not good enough");
     }
@@ -222,7 +234,7 @@ static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
     if (apr_thread_cond_create(&session->waiter, c->pool) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!join_loop(session)) {
+    if (!join_loop(session, connection)) {
         h2_io_remove_filters(&session->io);
         h2_session_destroy(session);
         c->aborted = 1;
@@ -264,7 +276,7 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     }
     session = connection->session;
     connection->session = NULL;
-    if (!join_loop(session)) {
+    if (!join_loop(session, connection)) {
         apr_socket_close(session->io.socket); /* its memory goes with the process */
     }
 }
@@ -362,6 +374,7 @@ static int process_connection(conn_rec *c)
     connection->ssl = NULL;
     if (!connection->protocol && is_direct(c, connection)) {
         connection->protocol = protocol_name(c);
+        connection->is_direct = 1;
     }
     if (connection->is_silent) {
         if (c->cs) {

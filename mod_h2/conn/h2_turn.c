@@ -39,9 +39,13 @@ static int run_here(h2_worker *worker, h2_session *session, h2_stream *stream)
     }
     h2_habits_begin(loop->index, context->habit);
     h2_session_started(session, stream);
+    h2_stats_count(loop->stats, H2_COUNT_REQUESTS_LEADER);
     h2_leader_run_begin(loop, h2_child_get()->watchdog);
     h2_request_run(context, worker);
     is_leader = h2_leader_run_end(loop, worker);
+    if (!is_leader) {
+        h2_stats_count(loop->stats, H2_COUNT_LEADS_LOST);
+    }
     h2_request_finish(context, is_leader);
     return is_leader;
 }

@@ -402,6 +402,12 @@ static apr_status_t pass_pieces(h2_io *io, const char *data, apr_size_t length,
         if (!is_small || piece > length) {
             piece = length; /* mod_ssl cuts this into records of 16 KiB */
         }
+        if (is_small) {
+            ++io->small_records;
+        }
+        else {
+            io->large_records += (unsigned)((piece + H2_RECORD_LARGE_BYTES - 1) / H2_RECORD_LARGE_BYTES);
+        }
         APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_transient_create(data, piece, list));
         APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_flush_create(list));
         h2_record_size_wrote(&io->record_size, piece, now);

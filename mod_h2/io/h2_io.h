@@ -46,6 +46,8 @@ typedef struct h2_io {
     apr_size_t pending_start;
     apr_size_t pending_end;
     apr_uint64_t sent_bytes;     /* that the socket took, ever */
+    unsigned small_records;      /* TLS records since the caller has set them to 0 */
+    unsigned large_records;
     unsigned is_drained : 1;     /* the filters keep nothing that was read before */
     unsigned is_core_drained : 1; /* nor does the core's, below ours */
     unsigned is_socket_empty : 1; /* it had less than was asked for: ask again when poll says so */

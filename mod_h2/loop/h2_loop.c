@@ -34,7 +34,7 @@ static apr_status_t clear_blocks(void *data)
     return APR_SUCCESS;
 }
 
-apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
+apr_status_t h2_loop_create(h2_loop **ploop, int index, h2_stats *stats, apr_pool_t *pool)
 {
     h2_loop *loop = apr_pcalloc(pool, sizeof(*loop));
     apr_status_t rv;
@@ -50,6 +50,7 @@ apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool)
         return rv;
     }
     loop->index = index;
+    loop->stats = stats ? stats : apr_pcalloc(pool, sizeof(*stats));
     loop->process_bits = (apr_uint64_t)getpid() << 32;
     loop->scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);
     loop->record_scratch = apr_palloc(pool, H2_LOOP_SCRATCH_BYTES);

@@ -21,6 +21,7 @@
 
 #include "base/h2_base.h"
 #include "base/h2_blocks.h"
+#include "stats/h2_stats.h"
 
 /* Slots of the timer wheel and the width of one. A deadline beyond the wheel's
  * 64 s waits in the last slot and is looked at again then. */
@@ -69,6 +70,7 @@ struct h2_loop {
     int is_single;             /* boolean, prefork: its leader is the only thread there is */
     apr_uint64_t process_bits; /* of the ids of connections, above the low 32 */
     apr_pollset_t *pollset;
+    h2_stats *stats;           /* what its connections do; only its holder writes there */
 
     apr_thread_mutex_t *lock;
     /* Guarded by the lock: */
@@ -110,8 +112,9 @@ struct h2_loop {
     volatile apr_uint32_t run_sequence;
 };
 
-/* Creates a loop in pool (of the child; also owns it). At child start. */
-apr_status_t h2_loop_create(h2_loop **ploop, int index, apr_pool_t *pool);
+/* Creates a loop in pool (of the child; also owns it). At child start. stats: its block, which
+ * lives as long; NULL: one of its own, that nobody else sees. */
+apr_status_t h2_loop_create(h2_loop **ploop, int index, h2_stats *stats, apr_pool_t *pool);
 
 /* Any thread: take and give back the loop. No lock may be held that somebody takes
  * who holds a loop. */

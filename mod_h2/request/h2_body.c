@@ -47,6 +47,7 @@ static apr_status_t wait_for_more(h2_context *context)
 
     if (timeout > 0 && context->waited >= timeout) {
         if (context->waited_bytes < least && !may_be_slow(context)) {
+            h2_stats_count(loop->stats, H2_COUNT_LIMIT_REQUEST_RATE);
             ap_log_cerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, context->session->c,
                           H2_ID_FMT "the request's body comes slower than H2MinRequestRate",
                           context->session->c->id, context->stream->id);

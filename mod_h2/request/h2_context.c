@@ -92,8 +92,10 @@ static h2_context *take_context(const h2_loop *loop)
     h2_context *context;
 
     if (APR_RING_EMPTY(&list->ring, h2_context, link)) {
+        h2_stats_count(loop->stats, H2_COUNT_CONTEXTS_MADE);
         return make_context();
     }
+    h2_stats_count(loop->stats, H2_COUNT_CONTEXTS_REUSED);
     context = APR_RING_FIRST(&list->ring);
     APR_RING_REMOVE(context, link);
     --list->count;

@@ -94,6 +94,9 @@ int h2_session_charge(h2_session *session, h2_flood_cause cause)
     if (h2_flood_charge(&session->flood, cause, session->loop->now)) {
         return 1;
     }
+    if (session->state != H2_SESSION_CLOSING) {
+        h2_stats_count(session->loop->stats, H2_COUNT_FLOODS0 + cause);
+    }
     h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM, h2_flood_reason(cause));
     return 0;
 }
@@ -224,10 +227,24 @@ static void note_end(h2_session *session, const h2_frame_scan *head)
     }
 }
 
+static void count_frame(const h2_session *session, const h2_frame_scan *head)
+{
+    h2_stats *stats = session->loop->stats;
+    unsigned kind = (head->type == H2_FRAME_PRIORITY_UPDATE) ? H2_STATS_PRIORITY_UPDATE
+                    : (head->type > NGHTTP2_CONTINUATION)    ? H2_STATS_FRAMES - 1
+                                                             : head->type;
+
+    h2_stats_count(stats, H2_COUNT_FRAMES_IN0 + kind);
+    if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION) {
+        h2_stats_add(stats, H2_COUNT_BLOCKS_IN, head->length);
+    }
+}
+
 int h2_session_admit(h2_session *session, const h2_frame_scan *head)
 {
     stream_past past = past_of(session, head);
 
+    count_frame(session, head);
     if (session->state == H2_SESSION_CLOSING) {
         return 0;
     }

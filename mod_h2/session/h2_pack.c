@@ -242,6 +242,17 @@ apr_size_t h2_session_pack(h2_session *session)
     return session->pack_used;
 }
 
+static void count_records(h2_session *session)
+{
+    h2_io *io = &session->io;
+
+    if (io->is_tls) {
+        h2_stats_add(session->loop->stats, H2_COUNT_RECORDS_SMALL, io->small_records);
+        h2_stats_add(session->loop->stats, H2_COUNT_RECORDS_LARGE, io->large_records);
+        io->small_records = io->large_records = 0;
+    }
+}
+
 apr_status_t h2_session_write(h2_session *session)
 {
     apr_size_t length = session->pack_used;
@@ -252,8 +263,10 @@ apr_status_t h2_session_write(h2_session *session)
         return APR_SUCCESS;
     }
     session->pack_used = 0;
+    h2_stats_add(session->loop->stats, H2_COUNT_BYTES_OUT, length);
     rv = h2_io_write(&session->io, session->pack, length, session->loop->now,
                      session->loop->record_scratch, H2_LOOP_SCRATCH_BYTES);
+    count_records(session);
     if (rv != APR_SUCCESS) {
         h2_session_abort(session, rv);
     }

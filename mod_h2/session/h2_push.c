@@ -151,6 +151,7 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     stream->exchange.in_is_ended = 1;
     stream->is_end_seen = 1;
     ++session->pushed_count;
+    h2_stats_count(session->loop->stats, H2_COUNT_PUSHES);
     session->highest_pushed_id = stream->id;
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);
     h2_session_enter_waiting(session, stream, session->loop->now,
@@ -158,6 +159,17 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, H2_ID_FMT "pushes %s %s on stream %d",
                   session->c->id, main->id, h2_head_method(promise->head),
                   h2_head_path(promise->head), stream->id);
+}
+
+/* Does the client have it? */
+static int is_known(const h2_session *session, const h2_promise *promise)
+{
+    int is_there = h2_push_diary_knows(&session->push_diary, promise->url_hash);
+
+    if (is_there) {
+        h2_stats_count(session->loop->stats, H2_COUNT_PUSHES_SPARED);
+    }
+    return is_there;
 }
 
 void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
@@ -169,8 +181,7 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
         h2_stream *stream = NULL;
 
         if (is_promise_allowed(session) && has_room(session) && !main->is_closed
-            && !main->is_end_sent
-            && !h2_push_diary_knows(&session->push_diary, promise->url_hash)) {
+            && !main->is_end_sent && !is_known(session, promise)) {
             stream = submit(session, main, promise->head);
         }
         if (!stream) {

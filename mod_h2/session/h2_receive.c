@@ -19,6 +19,7 @@ static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 
 static int refuse(h2_session *session, int32_t id, int is_ended)
 {
+    h2_stats_count(session->loop->stats, H2_COUNT_STREAMS_REFUSED);
     if (!is_ended) {
         h2_session_note_reset(session, id);
     }
@@ -41,9 +42,11 @@ static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
     h2_stream *stream;
 
     ++session->emitted_count;
+    h2_stats_count(session->loop->stats, H2_COUNT_STREAMS);
     session->highest_id = id;
-    if (most && session->emitted_count >= most) {
+    if (most && session->emitted_count >= most && session->state == H2_SESSION_OPEN) {
         h2_session_drain(session, 1);
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_REQUESTS);
     }
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
@@ -127,6 +130,7 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
         return 0;
     case APR_ENOSPC:
         stream->is_rejected = 1;
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_HEADER_LIST);
         nghttp2_submit_rst_stream(ngh2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_ENHANCE_YOUR_CALM);
         /* The rest of the block is decoded and not looked at, which can be 64 MB; nghttp2 would
@@ -166,6 +170,22 @@ static int on_invalid_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *fra
     return 0;
 }
 
+/* What its head has said. */
+static void count_request(const h2_session *session, const h2_stream *stream)
+{
+    h2_stats *stats = session->loop->stats;
+
+    h2_stats_add(stats, H2_COUNT_FIELDS_IN, h2_head_bytes(stream->head));
+    h2_stats_count_of(stats, H2_COUNT_URGENCIES0, (unsigned)stream->priority.urgency,
+                      H2_STATS_URGENCIES);
+    if (stream->priority.is_incremental) {
+        h2_stats_count(stats, H2_COUNT_INCREMENTAL);
+    }
+    if (stream->dependency.parent_id || stream->dependency.weight != H2_WEIGHT_DEFAULT) {
+        h2_stats_count(stats, H2_COUNT_DEPENDENCIES);
+    }
+}
+
 static void request_is_complete(h2_session *session, h2_stream *stream)
 {
     stream->exchange.head = stream->head;
@@ -176,6 +196,7 @@ static void request_is_complete(h2_session *session, h2_stream *stream)
     if (session->has_priorities || h2_head_has_priority(stream->head)) {
         h2_session_prioritize(session, stream);
     }
+    count_request(session, stream);
     h2_session_enter_waiting(session, stream, session->loop->now,
                              h2_loop_wall_time(session->loop));
     session->has_request = 1;
@@ -234,12 +255,30 @@ static int is_empty_data(const nghttp2_frame *frame)
            && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 }
 
+static void note_reset(const h2_session *session, h2_stream *stream, apr_uint32_t error)
+{
+    h2_stats *stats = session->loop->stats;
+
+    h2_stats_count_of(stats, H2_COUNT_RESETS_RECEIVED0, error, H2_STATS_ERRORS);
+    if (!stream) {
+        return;
+    }
+    stream->trace.reset_by = H2_RESET_RECEIVED;
+    stream->trace.reset_error = error;
+    if (stream->pushed_on) {
+        h2_stats_count(stats, H2_COUNT_PUSHES_CANCELLED);
+    }
+}
+
 static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
 {
     h2_session *session = user_data;
     h2_stream *stream = frame->hd.stream_id ? stream_of(ngh2, frame->hd.stream_id) : NULL;
 
     h2_session_log_frame(session, frame, "recv");
+    if (stream) {
+        ++stream->trace.in_frames;
+    }
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         if (stream && stream->state == H2_STREAM_HEAD && !stream->is_rejected) {
@@ -268,8 +307,13 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         windows_have_grown(session, 0);
         h2_session_note_settings(session);
         break;
+    case NGHTTP2_RST_STREAM:
+        note_reset(session, stream, frame->rst_stream.error_code);
+        break;
     case NGHTTP2_GOAWAY:
         session->has_goaway = 1;
+        h2_stats_count_of(session->loop->stats, H2_COUNT_GOAWAYS_RECEIVED0,
+                          frame->goaway.error_code, H2_STATS_ERRORS);
         break;
     case NGHTTP2_WINDOW_UPDATE:
         windows_have_grown(session, frame->hd.stream_id);
@@ -290,6 +334,7 @@ static int on_data_chunk_recv(nghttp2_session *ngh2, uint8_t flags, int32_t stre
     h2_stream *stream = stream_of(ngh2, stream_id);
 
     (void)flags;
+    h2_stats_add(session->loop->stats, H2_COUNT_BODY_IN, length);
     if (!stream || stream->state == H2_STREAM_FINISHED) {
         /* Nobody reads it: the stream's window stays shut, the connection's not. */
         return nghttp2_session_consume_connection(ngh2, length) == 0
@@ -483,6 +528,7 @@ static apr_status_t receive(h2_session *session, int *pmore)
             return rv;
         }
         total += length;
+        h2_stats_add(session->loop->stats, H2_COUNT_BYTES_IN, length);
         if (session->is_shut) {
             continue; /* only waiting for the client to read and to close */
         }

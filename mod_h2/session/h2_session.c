@@ -119,6 +119,25 @@ static apr_status_t create_nghttp2(h2_session *session)
     return APR_SUCCESS;
 }
 
+void h2_session_joined(h2_session *session, h2_session_origin origin)
+{
+    h2_stats *stats = session->loop->stats;
+
+    h2_loop_assert_held(session->loop);
+    session->blocks = &session->loop->blocks;
+    session->origin = origin;
+    h2_stats_count(stats, H2_COUNT_SESSIONS_ALPN + origin);
+    h2_stats_gauge(stats, H2_GAUGE_SESSIONS, 1);
+    if (!session->open_count) {
+        h2_stats_gauge(stats, H2_GAUGE_SESSIONS_IDLE, 1);
+        return;
+    }
+    /* The request of its Upgrade. */
+    h2_stats_count(stats, H2_COUNT_STREAMS);
+    h2_stats_gauge(stats, H2_GAUGE_STREAMS, 1);
+    h2_stats_gauge(stats, H2_GAUGE_WAITING, 1);
+}
+
 static apr_status_t destroy_with_pool(void *data)
 {
     h2_session_destroy(data);
@@ -164,6 +183,11 @@ void h2_session_destroy(h2_session *session)
 {
     H2_ASSERT(!session->running_count && !session->ending_count);
     apr_pool_cleanup_kill(session->c->pool, session, destroy_with_pool);
+    if (session->blocks) {
+        h2_stats_count(session->loop->stats, H2_COUNT_SESSIONS_ENDED);
+        h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS, -1);
+        h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS_IDLE, -1);
+    }
     nghttp2_session_del(session->ngh2);
     nghttp2_option_del(session->options);
     session->ngh2 = NULL;

@@ -43,6 +43,14 @@ typedef enum {
     H2_SESSION_CLOSING   /* GOAWAY with an error, or nothing left: only bytes out */
 } h2_session_state;
 
+/* How a client has come to speak HTTP/2. */
+typedef enum {
+    H2_SESSION_BY_ALPN,
+    H2_SESSION_BY_PREFACE_TLS,
+    H2_SESSION_BY_PREFACE,
+    H2_SESSION_BY_UPGRADE
+} h2_session_origin;
+
 typedef struct h2_session h2_session;
 struct h2_session {
     /* Fixed. */
@@ -55,6 +63,7 @@ struct h2_session {
     int running_max;                   /* its share: threads that its requests may hold */
     char tag[H2_SESSION_TAG_BYTES];    /* "ID-", before the ids of its streams; set in a loop */
     unsigned tag_length;
+    h2_session_origin origin;          /* likewise */
 
     h2_task task;
     h2_io io;
@@ -147,6 +156,9 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
 /* Frees what is not in the pool of c, before that pool does it. No stream may be
  * running. */
 void h2_session_destroy(h2_session *session);
+
+/* Holder: the loop has it from now on, it is counted. */
+void h2_session_joined(h2_session *session, h2_session_origin origin);
 
 /* Submits our SETTINGS; first thing. */
 apr_status_t h2_session_start(h2_session *session);

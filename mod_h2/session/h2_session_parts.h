@@ -59,6 +59,15 @@ void h2_session_drop_groups(h2_session *session);
 /* Frees what is kept of PRIORITY_UPDATE frames. */
 void h2_priorities_clear(h2_session *session);
 
+/* One more or less of them in this child. Before the session is in a loop its block is not ours:
+ * h2_session_joined() tells then. */
+static inline void h2_session_gauge(const h2_session *session, h2_gauge gauge, int change)
+{
+    if (session->blocks) {
+        h2_stats_gauge(session->loop->stats, gauge, change);
+    }
+}
+
 /* A frame whose head the client has sent, while all that came before has been worked on: may
  * nghttp2 have it? Returns 0 if not: the session is terminated. */
 int h2_session_admit(h2_session *session, const h2_frame_scan *head);

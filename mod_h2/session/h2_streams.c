@@ -18,7 +18,10 @@ void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *
     APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
     h2_scheduler_join(&session->scheduler, stream, parent, weight);
     ++session->stream_count;
-    ++session->open_count;
+    h2_session_gauge(session, H2_GAUGE_STREAMS, 1);
+    if (!session->open_count++) {
+        h2_session_gauge(session, H2_GAUGE_SESSIONS_IDLE, -1);
+    }
     session->idle_since = 0;
 }
 
@@ -27,6 +30,8 @@ void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t
 {
     stream->begun = wall;
     stream->width_since = now;
+    stream->trace.queued = now;
+    h2_session_gauge(session, H2_GAUGE_WAITING, 1);
     h2_stream_advance(stream, H2_STREAM_EV_HEAD_COMPLETE);
     stream->is_waiting = 1;
     if (stream->is_critical) {
@@ -40,6 +45,7 @@ void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t
 static void leave_waiting(h2_stream *stream)
 {
     if (stream->is_waiting) {
+        h2_session_gauge(stream->session, H2_GAUGE_WAITING, -1);
         stream->is_waiting = 0;
         APR_RING_REMOVE(stream, wait_link);
     }
@@ -102,6 +108,9 @@ void h2_session_started(h2_session *session, h2_stream *stream)
     leave_waiting(stream);
     h2_stream_advance(stream, H2_STREAM_EV_STARTED);
     stream->exchange.is_running = 1;
+    stream->trace.started = session->loop->now;
+    h2_stats_count(session->loop->stats, H2_COUNT_REQUESTS);
+    h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, 1);
     ++session->running_count;
 }
 
@@ -133,6 +142,8 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
     H2_ASSERT(stream->exchange.is_running);
     h2_stream_advance(stream, H2_STREAM_EV_FINISHED);
     stream->exchange.is_running = 0;
+    stream->trace.finished = session->loop->now;
+    h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, -1);
     --session->running_count;
     if (stream->is_closed) {
         drop_unread(session, stream);
@@ -176,6 +187,37 @@ static void let_held_back_send(h2_session *session)
     }
 }
 
+/* What has become of it is known, and counted. A request that still runs is not measured as one: its
+ * client is gone. */
+static void note_trace(const h2_session *session, h2_stream *stream)
+{
+    h2_stream_trace *trace = &stream->trace;
+    h2_stats *stats = session->loop->stats;
+    apr_time_t now = session->loop->now;
+
+    h2_stream_end_shut(stream, now);
+    if (!session->blocks || !trace->queued) {
+        return;
+    }
+    if (stream->is_end_sent) {
+        h2_stats_count(stats, H2_COUNT_COMPLETED);
+    }
+    if (trace->started) {
+        h2_stats_time(stats, H2_TIME_WAIT, trace->started - trace->queued);
+    }
+    if (trace->finished) {
+        h2_stats_time(stats, H2_TIME_RUN, trace->finished - trace->started);
+    }
+    if (trace->first_byte) {
+        h2_stats_time(stats, H2_TIME_FIRST_BYTE, trace->first_byte - trace->queued);
+    }
+    if (trace->shut_usec) {
+        h2_stats_time(stats, H2_TIME_CLIENT, trace->shut_usec);
+        h2_stats_add(stats, H2_COUNT_STALL_USEC, (apr_uint64_t)trace->shut_usec);
+    }
+    h2_stats_time(stats, H2_TIME_TOTAL, now - trace->queued);
+}
+
 /* A tunnel that both sides have ended, ours first: its runner has yet to read the client's last
  * bytes. */
 static int is_to_be_read(const h2_stream *stream)
@@ -190,7 +232,11 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
 
     H2_ASSERT(!stream->is_closed);
     stream->is_closed = 1;
-    --session->open_count;
+    h2_session_gauge(session, H2_GAUGE_STREAMS, -1);
+    if (!--session->open_count) {
+        h2_session_gauge(session, H2_GAUGE_SESSIONS_IDLE, 1);
+        session->idle_since = session->loop->now;
+    }
     if (stream->pushed_on) {
         --session->pushed_count;
         let_held_back_send(session);
@@ -217,6 +263,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     if (!stream->is_end_seen && session->state != H2_SESSION_CLOSING) {
         h2_session_note_reset(session, stream->id);
     }
+    note_trace(session, stream);
     session->flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
     if (error) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
@@ -225,9 +272,6 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     }
     if (!is_running) {
         append_done(session, stream);
-    }
-    if (!session->open_count) {
-        session->idle_since = session->loop->now;
     }
 }
 

@@ -75,6 +75,10 @@ void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
         stream->stalled_since = session->loop->now;
         stream->stalled_bytes = stream->out_bytes;
     }
+    if (!stream->trace.shut) {
+        stream->trace.shut = session->loop->now;
+        h2_stats_count(session->loop->stats, H2_COUNT_STALLS);
+    }
     if (timeout > 0) {
         h2_session_check_streams_at(session, stream->stalled_since + timeout);
     }
@@ -125,6 +129,7 @@ static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now
             return;
         }
         if (!keeps_up(session, stream, timeout)) {
+            h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_RESPONSE_RATE);
             reset(session, stream, NGHTTP2_CANCEL, "the client takes too little data");
             return;
         }
@@ -172,17 +177,21 @@ static int check_patience(h2_session *session, apr_time_t now)
     const h2_server_conf *conf = session->conf;
 
     if (!session->is_settings_acked && session->begun + session->timeout <= now) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_SETTINGS);
         h2_session_terminate(session, NGHTTP2_SETTINGS_TIMEOUT,
                              "the client has not acknowledged our SETTINGS within Timeout");
         return 0;
     }
     if (session->within_since && conf->max_header_time
         && session->within_since + conf->max_header_time <= now) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_HEADER_TIME);
         h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
                              "a frame or field block took longer than H2MaxHeaderTime");
         return 0;
     }
-    if (conf->max_connection_time && session->begun + conf->max_connection_time <= now) {
+    if (conf->max_connection_time && session->begun + conf->max_connection_time <= now
+        && session->state == H2_SESSION_OPEN) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIME);
         h2_session_drain(session, 1);
     }
     return 1;
@@ -191,13 +200,19 @@ static int check_patience(h2_session *session, apr_time_t now)
 /* The time is up for which we have waited for the client. */
 static void give_up(h2_session *session)
 {
-    if (session->is_shut || h2_io_is_blocked(&session->io)) {
+    if (session->is_shut) {
+        h2_session_abort(session, APR_TIMEUP);
+    }
+    else if (h2_io_is_blocked(&session->io)) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIMEOUT);
         h2_session_abort(session, APR_TIMEUP);
     }
     else if (session->open_count) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIMEOUT);
         h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
     }
     else if (session->state == H2_SESSION_OPEN) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_IDLE);
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
                       H2_ID_FMT "idle, closing", session->c->id, 0);
         h2_session_drain(session, 0);
@@ -215,6 +230,9 @@ static void note_blocked(h2_session *session)
     else if (!session->blocked_since
              || sent - session->sent_before
                     >= bytes_for(session->conf->min_response_rate, session->timeout)) {
+        if (!session->blocked_since) {
+            h2_stats_count(session->loop->stats, H2_COUNT_SOCKET_STALLS);
+        }
         session->blocked_since = session->loop->now;
         session->sent_before = sent;
     }

@@ -215,6 +215,8 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     session->pack_used += length;
+    h2_stats_add(session->loop->stats, H2_COUNT_BODY_OUT, length);
+    h2_stream_end_shut(stream, session->loop->now);
     if (!stream->small_count) {
         session->flood.data_sent += 1 + (apr_uint32_t)(length / H2_WORK_BYTES);
     }
@@ -276,10 +278,15 @@ static void reset_unread(h2_session *session, h2_stream *stream)
 
 /* We have had to reset a stream: if that was for an error of the client, it is counted. One that
  * makes us do so again and again is not worth a connection. */
-static void note_reset(h2_session *session, apr_uint32_t error)
+static void note_reset(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     int limit = session->conf->max_stream_errors;
 
+    h2_stats_count_of(session->loop->stats, H2_COUNT_RESETS_SENT0, error, H2_STATS_ERRORS);
+    if (stream) {
+        stream->trace.reset_by = H2_RESET_SENT;
+        stream->trace.reset_error = error;
+    }
     switch (error) {
     case NGHTTP2_NO_ERROR:
     case NGHTTP2_INTERNAL_ERROR:
@@ -292,10 +299,57 @@ static void note_reset(h2_session *session, apr_uint32_t error)
         break;
     }
     if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->error_count > limit) {
+        h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_STREAM_ERRORS);
         h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR, "more errors than H2MaxStreamErrors");
         return;
     }
     h2_session_charge(session, H2_FLOOD_ERRORS);
+}
+
+static void note_goaway(h2_session *session, const nghttp2_goaway *goaway)
+{
+    if (goaway->last_stream_id == APR_INT32_MAX) {
+        return; /* the notice that goes before it */
+    }
+    session->is_goaway_queued = 0;
+    h2_stats_count_of(session->loop->stats, H2_COUNT_GOAWAYS_SENT0, goaway->error_code,
+                      H2_STATS_ERRORS);
+}
+
+/* The class of the status of a head, '1' to '5'; 0: these are trailers. */
+static int class_of(const nghttp2_headers *headers)
+{
+    const nghttp2_nv *first = headers->nva;
+
+    return (headers->nvlen && first->namelen == 7 && !memcmp(first->name, ":status", 7))
+               ? first->value[0] : 0;
+}
+
+/* A head is out: what it was, and what HPACK has made of it. */
+static void count_head(const h2_session *session, h2_stream *stream, const nghttp2_frame *frame)
+{
+    const nghttp2_headers *headers = &frame->headers;
+    h2_stats *stats = session->loop->stats;
+    int class = class_of(headers);
+    apr_size_t bytes = 0, i;
+
+    for (i = 0; i < headers->nvlen; ++i) {
+        bytes += headers->nva[i].namelen + headers->nva[i].valuelen + H2_FIELD_OVERHEAD_BYTES;
+    }
+    h2_stats_add(stats, H2_COUNT_FIELDS_OUT, bytes);
+    h2_stats_add(stats, H2_COUNT_BLOCKS_OUT, frame->hd.length);
+    if (class < '1' || class > '5') {
+        return;
+    }
+    h2_stats_count(stats, H2_COUNT_RESPONSES_1XX + (unsigned)(class - '1'));
+    if (class == '1') {
+        if (!memcmp(headers->nva[0].value, "103", 3)) {
+            h2_stats_count(stats, H2_COUNT_EARLY_HINTS);
+        }
+    }
+    else if (stream) {
+        stream->trace.first_byte = session->loop->now;
+    }
 }
 
 static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
@@ -304,16 +358,27 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     h2_stream *stream;
 
     h2_session_log_frame(session, frame, "sent");
-    if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        note_reset(session, frame->rst_stream.error_code);
+    h2_stats_count_of(session->loop->stats, H2_COUNT_FRAMES_OUT0, frame->hd.type, H2_STATS_FRAMES);
+    stream = frame->hd.stream_id
+                 ? nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id) : NULL;
+    if (stream) {
+        ++stream->trace.out_frames;
     }
-    else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id != APR_INT32_MAX) {
-        session->is_goaway_queued = 0; /* it was not the notice that goes before it */
-    }
-    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) {
+    switch (frame->hd.type) {
+    case NGHTTP2_RST_STREAM:
+        note_reset(session, stream, frame->rst_stream.error_code);
+        return 0;
+    case NGHTTP2_GOAWAY:
+        note_goaway(session, &frame->goaway);
+        return 0;
+    case NGHTTP2_HEADERS:
+        count_head(session, stream, frame);
+        break;
+    case NGHTTP2_DATA:
+        break;
+    default:
         return 0;
     }
-    stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
     if (!stream) {
         return 0;
     }
@@ -323,14 +388,6 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         reset_unread(session, stream);
     }
     return 0;
-}
-
-static int is_interim(const nghttp2_headers *headers)
-{
-    const nghttp2_nv *first = headers->nva;
-
-    return headers->nvlen && first->namelen == 7 && !memcmp(first->name, ":status", 7)
-           && first->value[0] == '1';
 }
 
 /* nghttp2 has dropped a frame of ours. */
@@ -346,7 +403,7 @@ static int on_frame_not_send(nghttp2_session *ngh2, const nghttp2_frame *frame, 
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
                       H2_ID_FMT "response fields are larger than H2MaxHeaderBlockLen allows",
                       session->c->id, frame->hd.stream_id);
-        if (stream && !is_interim(&frame->headers)) {
+        if (stream && class_of(&frame->headers) != '1') {
             h2_transmit_reset(session, stream, NGHTTP2_INTERNAL_ERROR);
         }
     }

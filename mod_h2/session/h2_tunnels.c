@@ -36,6 +36,8 @@ int h2_session_enter_tunnel(h2_session *session)
         return 0;
     }
     ++session->tunnel_count;
+    h2_stats_count(session->loop->stats, H2_COUNT_TUNNELS);
+    h2_stats_gauge(session->loop->stats, H2_GAUGE_TUNNELS, 1);
     return 1;
 }
 
@@ -43,5 +45,6 @@ void h2_session_leave_tunnel(h2_session *session)
 {
     h2_loop_assert_held(session->loop);
     --session->tunnel_count;
+    h2_stats_gauge(session->loop->stats, H2_GAUGE_TUNNELS, -1);
     apr_atomic_dec32(&child_count);
 }

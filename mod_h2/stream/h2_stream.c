@@ -73,3 +73,11 @@ int h2_stream_has_output(const h2_stream *stream)
     return exchange->out_interim || (exchange->out_response && !stream->is_head_submitted)
            || h2_stream_has_data(stream) || exchange->out_is_ended || exchange->out_is_failed;
 }
+
+void h2_stream_end_shut(h2_stream *stream, apr_time_t now)
+{
+    if (stream->trace.shut) {
+        stream->trace.shut_usec += now - stream->trace.shut;
+        stream->trace.shut = 0;
+    }
+}

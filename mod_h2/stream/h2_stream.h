@@ -34,6 +34,19 @@ typedef enum {
     H2_STREAM_EV_CLOSED /* by nghttp2: ended both ways, or reset */
 } h2_stream_event;
 
+/* What becomes of a stream, as it is shown: times by h2_clock_now(), 0: not yet. */
+typedef struct h2_stream_trace {
+    apr_time_t queued;                   /* its head was complete */
+    apr_time_t started;                  /* a thread has it */
+    apr_time_t finished;                 /* that was done */
+    apr_time_t first_byte;               /* the final head was packed */
+    apr_time_t shut;                     /* since then it has data and no window for it; 0: not so */
+    apr_interval_time_t shut_usec;       /* so long in all, before */
+    apr_uint32_t in_frames, out_frames;
+    apr_uint32_t reset_error;            /* of the RST_STREAM */
+    enum { H2_RESET_NONE, H2_RESET_SENT, H2_RESET_RECEIVED } reset_by;
+} h2_stream_trace;
+
 typedef struct h2_stream h2_stream;
 struct h2_stream {
     /* Fixed. */
@@ -59,6 +72,7 @@ struct h2_stream {
     apr_time_t width_since;              /* a window is used: at first its head's */
     apr_uint64_t out_bytes;              /* of frames, for the log */
     apr_time_t begun;                    /* when the head was complete, to be shown: apr_time_now() */
+    h2_stream_trace trace;
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
     apr_time_t stalled_since;            /* its client lets it wait, and has taken so much; 0: not */
@@ -91,6 +105,9 @@ int h2_stream_state_after(h2_stream_state state, h2_stream_event event);
 
 /* Moves the stream on, and asserts that it may be. */
 void h2_stream_advance(h2_stream *stream, h2_stream_event event);
+
+/* It has had a window again, or needs none any more: what it has waited is summed up. */
+void h2_stream_end_shut(h2_stream *stream, apr_time_t now);
 
 /* Has it something for the client that is not packed yet? */
 int h2_stream_has_output(const h2_stream *stream);

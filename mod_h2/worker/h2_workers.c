@@ -39,6 +39,11 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
     workers->pool = pool;
     workers->limits = *limits;
     workers->main = main;
+    if (!workers->limits.stats) {
+        workers->limits.stats = apr_pcalloc(pool, sizeof(*limits->stats));
+    }
+    h2_cell_set(&workers->limits.stats->figures[H2_WORKERS_MIN], (apr_uint64_t)limits->min_total);
+    h2_cell_set(&workers->limits.stats->figures[H2_WORKERS_MAX], (apr_uint64_t)limits->max_total);
     workers->is_slot_used = apr_pcalloc(pool, limits->slot_count + 1);
     APR_RING_INIT(&workers->spare, h2_worker, link);
     APR_RING_INIT(&workers->gone, h2_worker, link);
@@ -53,6 +58,15 @@ apr_status_t h2_workers_create(h2_workers **pworkers, apr_pool_t *pool,
     return rv;
 }
 
+/* For whoever looks from outside. */
+static void show_locked(const h2_workers *workers)
+{
+    h2_cell *figures = workers->limits.stats->figures;
+
+    h2_cell_set(&figures[H2_WORKERS_TOTAL], (apr_uint64_t)workers->total);
+    h2_cell_set(&figures[H2_WORKERS_SPARE], (apr_uint64_t)workers->spare_count);
+}
+
 static void push_spare_locked(h2_workers *workers, h2_worker *worker)
 {
     worker->job.lead = NULL;
@@ -60,12 +74,14 @@ static void push_spare_locked(h2_workers *workers, h2_worker *worker)
     worker->spare_since = h2_clock_now();
     APR_RING_INSERT_HEAD(&workers->spare, worker, h2_worker, link);
     ++workers->spare_count;
+    show_locked(workers);
 }
 
 static void remove_spare_locked(h2_workers *workers, h2_worker *worker)
 {
     APR_RING_REMOVE(worker, link);
     --workers->spare_count;
+    show_locked(workers);
 }
 
 /* Joins the threads that have left: they end at once, this does not wait. */
@@ -190,6 +206,8 @@ static apr_status_t spawn_locked(h2_workers *workers)
         return rv;
     }
     ++workers->total;
+    h2_cell_add(&workers->limits.stats->figures[H2_WORKERS_STARTED], 1);
+    show_locked(workers);
     return APR_SUCCESS;
 }
 
@@ -362,6 +380,8 @@ static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
     }
     release_slot_locked(workers, worker);
     --workers->total;
+    h2_cell_add(&workers->limits.stats->figures[H2_WORKERS_LEFT], 1);
+    show_locked(workers);
     APR_RING_INSERT_TAIL(&workers->gone, worker, h2_worker, link);
     wake_longest_idle_locked(workers);
     apr_thread_cond_signal(workers->left_cond);

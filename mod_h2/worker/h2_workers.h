@@ -81,6 +81,7 @@ typedef struct h2_workers_limits {
     int are_slots_ours;       /* no thread of the MPM uses them */
     h2_loop **loops;          /* to be told when a thread is spare again */
     int loop_count;
+    h2_workers_stats *stats;  /* where its threads are counted; NULL: nowhere to be seen */
 } h2_workers_limits;
 
 /* Child start; the limits and what they point to are copied or live as long as

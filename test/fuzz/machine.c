@@ -667,7 +667,7 @@ static void join_loop(void)
     session->tag_length = (unsigned)apr_snprintf(session->tag, sizeof(session->tag), "%ld-",
                                                  session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
-    session->blocks = &loop->blocks;
+    h2_session_joined(session, session->open_count ? H2_SESSION_BY_UPGRADE : H2_SESSION_BY_PREFACE);
     session->task.revents = APR_POLLIN;
     h2_loop_ready(loop, &session->task);
     h2_loop_unlock(loop);
@@ -729,7 +729,7 @@ void machine_run(const machine_setup *setup, apr_pool_t *pool, const uint8_t *da
     world.wall_offset = WALL_OFFSET;
     world.room = SIZE_MAX;
     world.threads = 4;
-    h2_loop_create(&m->loop, 0, pool);
+    h2_loop_create(&m->loop, 0, NULL, pool);
     m->loop->is_single = (setup->mpm == MACHINE_PREFORK);
     child.pool = pool;
     child.loops[0] = m->loop;

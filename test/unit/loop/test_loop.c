@@ -83,7 +83,7 @@ static int setup(void **state)
     (void)state;
     clock_offset = wall_offset = 0;
     apr_pool_create(&pool, NULL);
-    assert_int_equal(h2_loop_create(&loop, 7, pool), APR_SUCCESS);
+    assert_int_equal(h2_loop_create(&loop, 7, NULL, pool), APR_SUCCESS);
     h2_loop_lock(loop);
     h2_loop_add(loop, &task, make_pair(&peer), &task);
     h2_loop_add(loop, &other, NULL, &other);

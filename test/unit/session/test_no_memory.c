@@ -464,7 +464,7 @@ static int setup(void **state)
     server.module_config = apr_pcalloc(pool, 256 * sizeof(void *));
     ap_set_module_config(server.module_config, &http2_module, conf);
     server.timeout = server.keep_alive_timeout = apr_time_from_sec(60);
-    assert_int_equal(h2_loop_create(&loop, 0, pool), APR_SUCCESS);
+    assert_int_equal(h2_loop_create(&loop, 0, NULL, pool), APR_SUCCESS);
     assert_int_equal(h2_session_module_init(pool), APR_SUCCESS);
     h2_loop_lock(loop);
     return 0;

@@ -10,6 +10,7 @@
 #include "session/h2_session.h"
 
 static h2_loop loop;
+static h2_stats stats;
 static h2_session sessions[4];
 
 static int setup(void **state)
@@ -18,6 +19,7 @@ static int setup(void **state)
 
     (void)state;
     memset(&loop, 0, sizeof(loop));
+    loop.stats = &stats;
 #ifdef H2_DEBUG
     loop.is_held = 1;
     loop.holder = apr_os_thread_current();

@@ -182,7 +182,7 @@ static int setup(void **state)
         requests[i].started = requests[i].gate = requests[i].ended = init;
     }
     for (i = 0; i < LOOPS; ++i) {
-        assert_int_equal(h2_loop_create(&loops[i], i, pool), APR_SUCCESS);
+        assert_int_equal(h2_loop_create(&loops[i], i, NULL, pool), APR_SUCCESS);
     }
     for (i = 0; i < SESSIONS; ++i) {
         sessions[i].loop = (i == SESSIONS - 1);

@@ -35,7 +35,7 @@ static int make_a_loop(void *data)
 
     (void)data;
     begin_try();
-    rv = h2_loop_create(&loop, 0, pool);
+    rv = h2_loop_create(&loop, 0, NULL, pool);
     assert_true((rv == APR_SUCCESS) == (loop != NULL));
     apr_pool_destroy(pool);
     return rv == APR_SUCCESS;
@@ -84,7 +84,7 @@ static void a_socket_that_cannot_be_polled_can_be_tried_again(void **state)
 
     (void)state;
     apr_pool_create(&of, NULL);
-    assert_int_equal(h2_loop_create(&loop, 0, of), APR_SUCCESS);
+    assert_int_equal(h2_loop_create(&loop, 0, NULL, of), APR_SUCCESS);
     for (n = 0; n < 3; ++n) {
         failing_begin(n, FAILING_ONCE);
         assert_int_equal(watch_a_socket(loop), n != 1);
@@ -128,7 +128,7 @@ static int start_workers(void *data)
     (void)data;
     begin_try();
     waiting_count_reset(&begun);
-    is_done = h2_loop_create(&loop, 0, pool) == APR_SUCCESS
+    is_done = h2_loop_create(&loop, 0, NULL, pool) == APR_SUCCESS
               && h2_workers_create(&workers, pool, &limits, work) == APR_SUCCESS;
     if (is_done) {
         is_done = h2_watchdog_create(&watchdog, pool, workers, &loop, 1) == APR_SUCCESS;
@@ -175,7 +175,7 @@ static void threads_that_cannot_be_made_are_not_counted(void **state)
     (void)state;
     for (failures = 1; failures < 6; ++failures) {
         begin_try();
-        assert_int_equal(h2_loop_create(&loop, 0, pool), APR_SUCCESS);
+        assert_int_equal(h2_loop_create(&loop, 0, NULL, pool), APR_SUCCESS);
         assert_int_equal(h2_workers_create(&workers, pool, &limits, work), APR_SUCCESS);
         httpd_stubs.thread_failures = left = failures;
         while (!h2_workers_keep(workers, H2_KEEP_STANDBY)) {

@@ -776,7 +776,7 @@ static void start(int max_total, apr_interval_time_t idle)
     apr_pool_create(&pool, NULL);
     for (i = 0; i < LOOPS; ++i) {
         APR_RING_INIT(&graves[i], session, link);
-        assert_int_equal(h2_loop_create(&loops[i], i, pool), APR_SUCCESS);
+        assert_int_equal(h2_loop_create(&loops[i], i, NULL, pool), APR_SUCCESS);
     }
     limits.min_total = 2 * LOOPS;
     limits.max_total = max_total;

@@ -70,7 +70,7 @@ static int setup(void **state)
         cards[i].started = cards[i].gate = cards[i].ended = init;
         cards[i].by = NULL;
     }
-    assert_int_equal(h2_loop_create(&loop, 0, pool), APR_SUCCESS);
+    assert_int_equal(h2_loop_create(&loop, 0, NULL, pool), APR_SUCCESS);
     limits.min_total = 0;
     limits.max_total = CARDS;
     limits.max_detached = CARDS;

@@ -15,6 +15,8 @@
 #include "conn/h2_turn.h"
 #include "request/h2_context.h"
 #include "request/h2_habits.h"
+#include "stats/h2_history.h"
+#include "stats/h2_report.h"
 
 /* How long the child's end waits for threads that are in a request or its end. The parent
  * kills a child after 9 seconds. */
@@ -238,7 +240,14 @@ void h2_child_init(apr_pool_t *pool, server_rec *s)
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "what this child does is not shown: there is "
                      "no room left in shared memory");
     }
+    else {
+        h2_report_begin(h2_stats_index(created->stats));
+    }
     rv = create_pool(created, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_mutex_create(&created->report_lock, APR_THREAD_MUTEX_DEFAULT,
+                                     created->pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = create_loops(created);
     }
@@ -279,13 +288,13 @@ void h2_child_status(server_rec *s, pid_t pid, ap_generation_t generation, int s
 static void share_stats(server_rec *s)
 {
     int children = mpm_value(AP_MPMQ_HARD_LIMIT_DAEMONS, 1);
-    apr_status_t rv;
+    int slots = (children < H2_STATS_SLOTS_MAX / 2) ? 2 * children : H2_STATS_SLOTS_MAX;
+    int loops = mpm_value(AP_MPMQ_IS_THREADED, 0) ? core_count() : 1;
 
-    rv = h2_stats_create(s, (children < H2_STATS_SLOTS_MAX / 2) ? 2 * children : H2_STATS_SLOTS_MAX,
-                         mpm_value(AP_MPMQ_IS_THREADED, 0) ? core_count() : 1);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                     "no shared memory: what HTTP/2 does is not shown");
+    if (!h2_stats_create(s, slots, loops) || !h2_report_create(s, slots, loops)
+        || !h2_history_create(s)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "no shared memory: not all of what HTTP/2 does can be shown");
     }
 }
 

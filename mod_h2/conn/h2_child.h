@@ -24,6 +24,7 @@ typedef struct h2_child {
     int loop_count;
     h2_workers *workers;
     h2_watchdog *watchdog;
+    apr_thread_mutex_t *report_lock; /* for the report of a connection in shared memory */
     h2_stats_slot *stats; /* where others see what it does; NULL: nowhere */
     int running_max;      /* threads that the requests of one connection may hold */
     int is_async;         /* the MPM lets us keep connections without a thread */

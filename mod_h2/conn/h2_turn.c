@@ -4,6 +4,7 @@
 
 #include "conn/h2_child.h"
 #include "conn/h2_closing.h"
+#include "conn/h2_reporter.h"
 #include "request/h2_context.h"
 #include "request/h2_habits.h"
 #include "request/h2_pump.h"
@@ -341,6 +342,7 @@ static void lead(h2_worker *worker, h2_loop *loop)
     h2_loop_lock(loop);
     loop->leader = worker;
     while (h2_leader_is(worker, loop)) {
+        h2_reporter_tick(loop);
         task = h2_loop_next(loop);
         if (task) {
             loop->current = task;
@@ -399,6 +401,7 @@ static h2_session *wait_for_session(h2_loop *loop)
     h2_task *task;
 
     note_end_of_child(loop);
+    h2_reporter_tick(loop);
     task = h2_loop_next(loop);
     if (!task) {
         h2_loop_wait(loop);

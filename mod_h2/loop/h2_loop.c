@@ -442,6 +442,9 @@ void h2_loop_wait(h2_loop *loop)
         if (loop->is_single && timeout > H2_LOOP_SINGLE_WAIT_USEC) {
             timeout = H2_LOOP_SINGLE_WAIT_USEC;
         }
+        if (loop->tick_at && !h2_loop_is_empty(loop) && timeout > loop->tick_at - loop->now) {
+            timeout = (loop->tick_at > loop->now) ? loop->tick_at - loop->now : 0;
+        }
         /* APR rounds down to milliseconds: round up, or the last one spins. */
         timeout = ((timeout + 999) / 1000) * 1000;
     }

@@ -229,6 +229,11 @@ void h2_context_recycle(h2_context *context, h2_loop *loop)
     ++list->count;
 }
 
+int h2_context_spare_count(const h2_loop *loop)
+{
+    return spares[loop->index].count;
+}
+
 h2_context *h2_context_of(const conn_rec *c)
 {
     return c->master ? ap_get_module_config(c->conn_config, &http2_module) : NULL;

@@ -110,6 +110,9 @@ void h2_context_end(h2_context *context, const h2_worker *worker);
 /* Holder: an ended context is kept for another request of loop. Takes context. */
 void h2_context_recycle(h2_context *context, h2_loop *loop);
 
+/* Holder: how many are kept for requests to come. */
+int h2_context_spare_count(const h2_loop *loop);
+
 /* The context of a secondary connection, NULL: c is none of ours. Any thread
  * that may use c. */
 h2_context *h2_context_of(const conn_rec *c);

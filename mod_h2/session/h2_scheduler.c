@@ -384,6 +384,51 @@ int h2_scheduler_is_alone(const h2_stream *stream)
     return 1;
 }
 
+/* The streams of a list, of which there are count already. */
+typedef struct stream_list {
+    const h2_stream **streams;
+    int count;
+    int max;
+} stream_list;
+
+static void list_below(const h2_node *node, stream_list *list);
+
+static void list_node(const h2_node *node, stream_list *list)
+{
+    if (node->stream && list->count < list->max) {
+        list->streams[list->count++] = node->stream;
+    }
+    list_below(node, list);
+}
+
+/* As deep as the client has made its tree, of the streams that it may have. */
+static void list_below(const h2_node *node, stream_list *list)
+{
+    const h2_node *child;
+
+    APR_RING_FOREACH(child, &node->eager, h2_node, eager_link) {
+        list_node(child, list);
+    }
+    APR_RING_FOREACH(child, &node->children, h2_node, link) {
+        if (!child->is_eager) {
+            list_node(child, list);
+        }
+    }
+}
+
+int h2_scheduler_list(const h2_scheduler *scheduler, const h2_stream **streams, int max)
+{
+    stream_list list = {streams, 0, max};
+    int urgency;
+
+    for (urgency = scheduler->most_urgent; urgency <= H2_URGENCY_MAX; ++urgency) {
+        if (scheduler->urgencies[urgency]) {
+            list_below(&scheduler->urgencies[urgency]->root, &list);
+        }
+    }
+    return list.count;
+}
+
 int h2_scheduler_count(const h2_scheduler *scheduler)
 {
     return scheduler->count;

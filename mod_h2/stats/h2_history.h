@@ -25,6 +25,9 @@ typedef struct h2_sample {
     apr_uint64_t spare_workers;
 } h2_sample;
 
+/* The parent, after each reading of the configuration. 0: no memory. */
+int h2_history_create(server_rec *s);
+
 /* Holder of any loop, at most about once a second: takes the sample if nobody has. */
 void h2_history_tick(apr_time_t wall);
 

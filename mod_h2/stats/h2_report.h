@@ -57,10 +57,11 @@ typedef struct h2_stream_report {
 
 /* A connection in detail, as the one of H2_REPORT_SESSIONS_MAX that was asked for. */
 typedef struct h2_connection_report {
-    h2_session_report session;
-    apr_uint32_t our_settings[8];   /* by their numbers, RFC 9113, 6.5.2 and RFC 8441; 0: not one */
-    apr_uint32_t their_settings[10];/* and RFC 9218 */
-    int is_acknowledged;            /* ours, by the client */
+    apr_time_t made;                /* apr_time_now() of then */
+    h2_session_report session;      /* whose id comes next */
+    apr_uint32_t our_settings[10];  /* by their numbers, RFC 9113, 6.5.2, RFC 8441 and RFC 9218 */
+    apr_uint32_t their_settings[10];
+    apr_int64_t is_acknowledged;            /* ours, by the client */
     apr_int64_t our_window;         /* so much the client may send on the connection */
     apr_int64_t their_window;       /* so much we may */
     apr_uint64_t queued_frames;     /* not yet sent, but for DATA */
@@ -89,6 +90,23 @@ typedef struct h2_loop_report {
     int listed_count;
     h2_session_report sessions[H2_REPORT_SESSIONS_MAX];
 } h2_loop_report;
+
+/* The parent, after h2_stats_create(): makes room. 0: no memory, nothing is reported. */
+int h2_report_create(server_rec *s, int slot_count, int loop_count);
+
+/* ---- who reports ---- */
+
+/* A child that has claimed this slot: what the one before has left there is nothing. */
+void h2_report_begin(int slot);
+
+/* Any thread: is a report asked for, and which connection in detail (0: none)? */
+int h2_report_is_asked(apr_time_t wall, apr_int64_t *pconnection_id);
+
+/* Holder of the loop: puts a copy of its report. */
+void h2_report_put_loop(int slot, int loop, const h2_loop_report *report);
+
+/* One thread of the child at a time. */
+void h2_report_put_connection(int slot, const h2_connection_report *report);
 
 /* ---- who looks: any thread of any process ---- */
 

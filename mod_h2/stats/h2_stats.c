@@ -3,13 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr_shm.h>
-
 #include <ap_mpm.h>
-#include <http_core.h>
-#include <mpm_common.h>
 
-#define RETAINED_KEY "mod_h2-stats"
+#include "stats/h2_shared.h"
 
 /* What the segment begins with. Fixed once it is made. */
 typedef struct segment {
@@ -22,13 +18,6 @@ typedef struct segment {
 
 /* Fixed in a child; in the parent between two readings of the configuration. NULL: none. */
 static segment *the_segment;
-
-/* For the process that made it: what a restart that replaces this module's file must find again. */
-typedef struct retained {
-    segment *segment;
-    apr_size_t bytes;
-    char version[32];
-} retained;
 
 /* Where the blocks begin: at a line of the cache of their own. */
 #define ALIGNED(bytes) (((bytes) + 63) & ~(apr_size_t)63)
@@ -59,35 +48,16 @@ static h2_stats *block_of(const h2_stats_slot *slot, int index)
     return (h2_stats *)((char *)slot->loops + (apr_size_t)index * ALIGNED(sizeof(h2_stats)));
 }
 
-apr_status_t h2_stats_create(server_rec *s, int slot_count, int loop_count)
+int h2_stats_create(server_rec *s, int slot_count, int loop_count)
 {
-    retained *kept = ap_retained_data_get(RETAINED_KEY);
-    apr_size_t bytes = bytes_for(slot_count, loop_count);
-    apr_shm_t *shm;
-    apr_status_t rv;
+    int is_new;
 
-    if (!kept) {
-        kept = ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
+    the_segment = h2_shared_create(s, "mod_h2-stats", bytes_for(slot_count, loop_count), &is_new);
+    if (the_segment && is_new) {
+        lay_out(the_segment, slot_count, loop_count);
+        the_segment->since = apr_time_now();
     }
-    if (kept->segment && kept->bytes == bytes && !strcmp(kept->version, H2_VERSION)) {
-        the_segment = kept->segment;
-        return APR_SUCCESS;
-    }
-    /* Without a file: children have it as they are forked. Of the process, as children of the last
-     * generation still use one that is replaced. */
-    rv = apr_shm_create(&shm, bytes, NULL, s->process->pool);
-    if (rv != APR_SUCCESS) {
-        the_segment = NULL;
-        return rv;
-    }
-    the_segment = apr_shm_baseaddr_get(shm);
-    memset(the_segment, 0, sizeof(*the_segment)); /* the rest is zero, and takes no memory yet */
-    lay_out(the_segment, slot_count, loop_count);
-    the_segment->since = apr_time_now();
-    kept->segment = the_segment;
-    kept->bytes = bytes;
-    apr_cpystrn(kept->version, H2_VERSION, sizeof(kept->version));
-    return APR_SUCCESS;
+    return the_segment != NULL;
 }
 
 /* What held for the child before. */
@@ -141,6 +111,42 @@ void h2_stats_release(pid_t pid)
 h2_stats *h2_stats_of_loop(h2_stats_slot *slot, int index)
 {
     return (slot && index < the_segment->loop_count) ? block_of(slot, index) : NULL;
+}
+
+int h2_stats_index(const h2_stats_slot *slot)
+{
+    return (int)(slot - the_segment->slots);
+}
+
+apr_uint64_t h2_stats_total(unsigned count)
+{
+    apr_uint64_t total = 0;
+    int i, k;
+
+    for (i = 0; the_segment && i < the_segment->slot_count; ++i) {
+        const h2_stats_slot *slot = &the_segment->slots[i];
+
+        for (k = 0; k < the_segment->loop_count && atomic_load(&slot->is_used); ++k) {
+            total += h2_cell_get(&block_of(slot, k)->counts[count]);
+        }
+    }
+    return total;
+}
+
+apr_uint64_t h2_stats_gauge_of_loop(const h2_stats_slot *slot, int loop, h2_gauge gauge)
+{
+    return (atomic_load(&slot->pid) > 0) ? h2_cell_get(&block_of(slot, loop)->gauges[gauge]) : 0;
+}
+
+apr_uint64_t h2_stats_gauge_of(const h2_stats_slot *slot, h2_gauge gauge)
+{
+    apr_uint64_t total = 0;
+    int k;
+
+    for (k = 0; k < the_segment->loop_count; ++k) {
+        total += h2_stats_gauge_of_loop(slot, k, gauge);
+    }
+    return total;
 }
 
 apr_time_t h2_stats_since(void)

@@ -155,8 +155,8 @@ typedef struct h2_stats_sum {
 
 /* The parent, after each reading of the configuration: makes the segment, or finds that of before
  * the graceful restart. slot_count: children that there may be at a time, of all generations;
- * loop_count: of each of them. */
-apr_status_t h2_stats_create(server_rec *s, int slot_count, int loop_count);
+ * loop_count: of each of them. 0: no memory. */
+int h2_stats_create(server_rec *s, int slot_count, int loop_count);
 
 /* A child, once: takes a slot. NULL where there is none left. */
 h2_stats_slot *h2_stats_claim(void);
@@ -176,6 +176,16 @@ void h2_stats_add_up(h2_stats_sum *sum);
 
 /* Any thread: the slots, to be looked at one by one. */
 const h2_stats_slot *h2_stats_slots(int *pcount, int *ploop_count);
+
+/* Any thread: the number of a slot among them. */
+int h2_stats_index(const h2_stats_slot *slot);
+
+/* Any thread: a count of all children; a gauge of the one that has the slot, 0 if nobody has. */
+apr_uint64_t h2_stats_total(unsigned count);
+apr_uint64_t h2_stats_gauge_of(const h2_stats_slot *slot, h2_gauge gauge);
+
+/* Likewise, of one of its loops. */
+apr_uint64_t h2_stats_gauge_of_loop(const h2_stats_slot *slot, int loop, h2_gauge gauge);
 
 /* Holder of the loop whose block it is: */
 static inline void h2_stats_add(h2_stats *stats, unsigned count, apr_uint64_t n)

@@ -124,14 +124,13 @@ static void take_slot_locked(h2_workers *workers, h2_worker *worker)
     }
 }
 
-/* The child's row in the scoreboard is not known when the child begins, but when
- * it has its first connection. */
-static void find_scoreboard(h2_workers *workers, h2_worker *worker)
+void h2_worker_find_scoreboard(h2_worker *worker)
 {
+    const h2_workers *workers = worker->workers;
     apr_proc_t self = {0};
     int child_num;
 
-    if (worker->scoreboard || workers->limits.slot_count <= 0) {
+    if (worker->scoreboard || !workers || workers->limits.slot_count <= 0) {
         return;
     }
     self.pid = getpid();
@@ -367,7 +366,7 @@ static void *APR_THREAD_FUNC worker_run(apr_thread_t *thread, void *baton)
         h2_job job = worker->job;
 
         apr_thread_mutex_unlock(workers->lock);
-        find_scoreboard(workers, worker);
+        h2_worker_find_scoreboard(worker);
         workers->main(worker, job);
         apr_thread_mutex_lock(workers->lock);
         push_spare_locked(workers, worker);

@@ -5,6 +5,7 @@ so, everything else goes on, and when it has passed, nothing is left of it."""
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -233,6 +234,26 @@ def test_a_child_that_cannot_make_its_threads_serves_http_1_and_says_so(new_serv
         faults.thread_first = 0
         server.graceful()
         wait_until(lambda: serves(server), "the next child to serve HTTP/2", interval=0.1)
+
+
+def total_accesses(server):
+    with contextlib.closing(socket.create_connection(server.address("clear"))) as sock:
+        sock.sendall(b"GET /server-status?auto HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        text = sock.makefile("rb").read().decode()
+    return int(re.search(r"^Total Accesses: (\d+)$", text, re.M).group(1))
+
+
+def test_requests_are_counted_by_threads_that_are_older_than_their_childs_row(new_server, faults, mpm):
+    faults.fork_usec = 200000  # the parent enters a child in the scoreboard so late
+    with running(new_server("late-row", mpm, environment=faults.environment)) as server:
+        wait_until(lambda: serves(server), "HTTP/2")
+        time.sleep(0.3)  # nothing tells when the parent has entered its child
+        before = total_accesses(server)
+        clients = [open_client(server, "clear") for _ in range(4)]
+        for _ in range(5):
+            assert all(client.get("/files/1.bin").complete for client in clients)
+        # The two questions, over HTTP/1.1, may be counted a moment later.
+        assert total_accesses(server) - before in (20, 21, 22)
 
 
 # -- the disk ---------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import struct
 
 import environment as env
 
-FIELDS = ("thread_first", "thread_all", "disk_full", "no_mmap", "clock_usec", "thread_failed",
-          "disk_failed", "mmap_failed")
+FIELDS = ("thread_first", "thread_all", "disk_full", "no_mmap", "clock_usec", "fork_usec",
+          "thread_failed", "disk_failed", "mmap_failed")
 
 
 class Faults:

@@ -24,6 +24,7 @@ struct faults {
     int64_t disk_full;     /* nothing can be written to files */
     int64_t no_mmap;       /* no file can be mapped */
     int64_t clock_usec;    /* the clock that can be set is so far ahead */
+    int64_t fork_usec;     /* a parent goes on so long after its child */
     int64_t thread_failed; /* how often it has been so */
     int64_t disk_failed;
     int64_t mmap_failed;
@@ -92,6 +93,18 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
         return EAGAIN;
     }
     return REAL(pthread_create)(thread, attr, run, data);
+}
+
+pid_t fork(void)
+{
+    pid_t pid = REAL(fork)();
+    struct timespec delay = {get(&faults->fork_usec) / 1000000,
+                             get(&faults->fork_usec) % 1000000 * 1000};
+
+    if (pid > 0) {
+        nanosleep(&delay, NULL);
+    }
+    return pid;
 }
 
 static int is_full(int fd)

@@ -1668,6 +1668,28 @@ static int teardown(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void the_list_has_all_in_the_order_of_their_turns(void **state)
+{
+    const h2_stream *list[8];
+
+    (void)state;
+    join_and_add(0, -1, 16);
+    join_and_add(1, 0, 16); /* waits for 0 */
+    join(2, -1, 16);        /* has nothing to send */
+    join_and_add(3, -1, 16);
+    prioritize(3, 1, 0);
+    assert_int_equal(turn(), 3);
+    join_and_add(4, -1, 16);
+    assert_int_equal(turn(), 3);
+    assert_int_equal(h2_scheduler_list(&scheduler, list, 8), 5);
+    assert_int_equal(index_of(list[0]), 3);
+    assert_int_equal(index_of(list[1]), 0);
+    assert_int_equal(index_of(list[2]), 1);
+    assert_int_equal(index_of(list[3]), 4);
+    assert_int_equal(index_of(list[4]), 2);
+    assert_int_equal(h2_scheduler_list(&scheduler, list, 2), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1740,6 +1762,7 @@ int main(void)
         TEST(what_is_pushed_before_a_stream_goes_with_it),
         TEST(what_was_pushed_before_a_stream_may_go_without_it),
         TEST(whatever_happens_the_most_urgent_one_is_next),
+        TEST(the_list_has_all_in_the_order_of_their_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

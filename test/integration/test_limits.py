@@ -408,14 +408,17 @@ def test_a_flood_of_frames_is_told_to_calm_down(server, connect, kind):
     assert_calmed_down(server, connect(), act, "H2MaxControlFrames", 30)
 
 
-def test_all_streams_of_a_connection_may_be_cancelled_at_once(connect):
+def test_all_streams_of_a_connection_may_be_cancelled_at_once(connect, counter):
     """Twice, as the next page may be left at once, too."""
     client = connect()
     client.wait_settings()
     for _ in range(2):
-        streams = [client.request("POST", "/h2test/read", end=False) for _ in range(100)]
+        streams = [client.request("POST", "/h2test/read?tag=%s" % counter, end=False)
+                   for _ in range(100)]
         for stream in streams:
             client.send_reset(stream)
+    client.ping()
+    env.wait_until(lambda: counter.running == 0, "the end of what had begun")
     assert client.get("/files/1.bin").complete and not client.goaways
 
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <ap_mpm.h>
 #include <http_core.h>
 #include <mpm_common.h>
 
@@ -124,6 +125,21 @@ static void take_slot_locked(h2_workers *workers, h2_worker *worker)
     }
 }
 
+/* Says whose the row is: if we crash, nobody clears it, as the MPM does with its own, and the next
+ * child with this place in the scoreboard would seem to run our requests. */
+static void sign_slot(const h2_worker *worker)
+{
+    worker_score *score = worker->has_own_slot ? ap_get_scoreboard_worker(worker->scoreboard) : NULL;
+    int generation = 0;
+
+    if (score && score->pid != getpid()) {
+        ap_mpm_query(AP_MPMQ_GENERATION, &generation);
+        score->status = SERVER_DEAD;
+        score->pid = getpid();
+        score->generation = generation;
+    }
+}
+
 void h2_worker_find_scoreboard(h2_worker *worker)
 {
     const h2_workers *workers = worker->workers;
@@ -142,6 +158,7 @@ void h2_worker_find_scoreboard(h2_worker *worker)
         /* Not to be shown in one that it shares, least of all with a thread of the
          * MPM: the MPM decides by what these show. */
         worker->has_own_slot = workers->limits.are_slots_ours && worker->slot >= 0;
+        sign_slot(worker);
     }
 }
 

@@ -15,6 +15,8 @@
 #include "request/h2_pollfd.h"
 #include "request/h2_request.h"
 #include "request/h2_vars.h"
+#include "status/h2_status.h"
+#include "status/h2_status_block.h"
 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -41,6 +43,8 @@ static void register_hooks(apr_pool_t *pool)
     h2_vars_register_hooks(pool);
     h2_pollfd_register();
     h2_backend_register();
+    ap_hook_handler(h2_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    h2_status_block_register();
 }
 
 module AP_MODULE_DECLARE_DATA http2_module = {

@@ -514,7 +514,8 @@ static apr_status_t receive(h2_session *session, int *pmore)
     apr_size_t total = 0;
 
     *pmore = 0;
-    while (total < H2_RECEIVE_TURN_BYTES && !h2_session_has_too_much(session)) {
+    while (total < H2_RECEIVE_TURN_BYTES
+           && (session->is_shut || !h2_session_has_too_much(session))) {
         const char *data;
         apr_size_t length;
         apr_status_t rv = h2_io_read(&session->io, session->loop->scratch,

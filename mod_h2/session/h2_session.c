@@ -275,11 +275,14 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
     return APR_SUCCESS;
 }
 
-/* nghttp2 closes no stream for us once it is of no use: do it for all. */
-static void close_streams(h2_session *session)
+/* Only bytes out from now on. nghttp2 closes no stream for us once it is of no use: do it for all. */
+static void begin_closing(h2_session *session)
 {
     h2_stream *stream;
 
+    session->state = H2_SESSION_CLOSING;
+    session->drain_at = 0;
+    session->is_goaway_queued = 0; /* another one may come, or none */
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         if (!stream->is_closed) {
             h2_session_give_up_stream(session, stream);
@@ -303,9 +306,8 @@ void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *r
     if (error != NGHTTP2_NO_ERROR) {
         log_end(session, reason);
     }
-    session->state = H2_SESSION_CLOSING;
     session->is_goaway_final = 1;
-    close_streams(session);
+    begin_closing(session);
     nghttp2_session_terminate_session2(session->ngh2, session->last_stream_id, error);
 }
 
@@ -317,8 +319,7 @@ void h2_session_abort(h2_session *session, apr_status_t rv)
                       H2_ID_FMT "connection is given up", session->c->id, 0);
     }
     session->io.is_broken = 1;
-    session->state = H2_SESSION_CLOSING;
-    close_streams(session);
+    begin_closing(session);
 }
 
 void h2_session_end_drain(h2_session *session)
@@ -382,7 +383,6 @@ void h2_session_follow_end(h2_session *session)
         if (session->state == H2_SESSION_OPEN && !session->has_goaway) {
             log_end(session, "protocol error of the client");
         }
-        session->state = H2_SESSION_CLOSING;
-        close_streams(session);
+        begin_closing(session);
     }
 }

@@ -150,6 +150,8 @@ def session_seeds():
         WINDOW, ZERO, 22, 0), event(WINDOW, LAST, 22, 0))
     put("two-goaways", setup(plan=[0xf2]), request(), event(ROOM, 0, 1), request(), event(END, 2), event(
         CLOCK, 19), event(CLOCK, 19), request(), event(WINDOW, ZERO, 30, 0) * 2, event(ROOM, 0, 0))
+    put("ended-while-draining", setup(plan=[0x53]), request(0), event(END, 2), event(WINDOW, 37, 5, 0),
+        event(CLOCK, 19), event(CLOCK, 19), *[event(DATA, LAST, 0, 0, 0)] * 4, run_all())
     for name, how in (("eof", 0), ("reset", 1), ("drain", 2), ("stop", 3), ("preface", 4)):
         put(f"end-{name}", setup(plan=[0x53, 0xf2, 0x6b]), request(0), request() * 3, event(RUN),
             event(END, how), request(), event(CLOCK, 19), event(CLOCK, 22), request())

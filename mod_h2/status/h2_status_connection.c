@@ -110,7 +110,9 @@ static void write_stream(request_rec *r, const h2_stream_report *stream, int pos
               (stream->is_shut || stream->is_sending)
                   ? "" : stream->is_closed ? "closed" : h2_view_stream_state(stream->state),
               "</span></td><td class=\"r\">", NULL);
-    ap_rprintf(r, stream->status ? "%d" : "", stream->status);
+    if (stream->status) {
+        ap_rprintf(r, "%d", stream->status);
+    }
     ap_rvputs(r, "</td><td class=\"nw\">", priority_text(pool, stream),
               stream->pushed_on ? apr_psprintf(pool, ", pushed on %d", stream->pushed_on) : "",
               "</td><td class=\"r\">", window_text(pool, stream->window), "</td><td class=\"r\">",

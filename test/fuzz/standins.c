@@ -484,3 +484,18 @@ conn_rec *standins_connection(apr_pool_t *parent, server_rec *server, int is_tls
     }
     return c;
 }
+
+/* ---- what is kept over restarts: there are none ------------------------------------------------ */
+
+void *ap_retained_data_get(const char *key)
+{
+    (void)key;
+    return NULL;
+}
+
+void *ap_retained_data_create(const char *key, apr_size_t size)
+{
+    (void)key;
+    (void)size;
+    return NULL;
+}

@@ -192,7 +192,8 @@ static double scale_of(apr_uint64_t usec)
 void h2_chart_begin_times(request_rec *r)
 {
     ap_rputs("<figure class=\"card\"><figcaption><b>Where the time goes</b>"
-             "<span class=\"key\"><i></i>half</span><span class=\"key\">90 %, then 99 % paler</span>"
+             "<span class=\"key\"><i></i>half</span><span class=\"key p2\"><i></i>90 %</span>"
+             "<span class=\"key p1\"><i></i>99 %</span>"
              "</figcaption><div class=\"bars times\">", r);
 }
 
@@ -219,8 +220,8 @@ void h2_chart_time(request_rec *r, const char *name, const char *help, const h2_
 
 void h2_chart_end_times(request_rec *r)
 {
-    ap_rputs("</div><div class=\"x scale\"><span>10 &#181;s</span><span>100 &#181;s</span><span>1 ms</span><span>10 ms</span>"
-             "<span>100 ms</span><span>1 s</span><span>10 s</span><span>100 s</span></div></figure>\n", r);
+    ap_rputs("</div><div class=\"x scale\"><span>10 &#181;s</span><span></span><span>1 ms</span>"
+             "<span></span><span>100 ms</span><span></span><span>10 s</span></div></figure>\n", r);
 }
 
 void h2_chart_bar(request_rec *r, const char *name, const char *text, apr_uint64_t part,

@@ -251,7 +251,7 @@ static void write_history(h2_json *json, const h2_view *view)
     apr_size_t i;
 
     h2_json_open(json, "history", '{');
-    h2_json_number(json, "begin", apr_time_sec(view->now) - H2_HISTORY_SECONDS + 2);
+    h2_json_number(json, "begin", view->samples[1].second);
     h2_json_number(json, "step", 1);
     for (i = 0; i < sizeof(columns) / sizeof(columns[0]); ++i) {
         write_column(json, view, columns[i].name, columns[i].offset, columns[i].is_count);

@@ -82,7 +82,7 @@ static void write_tiles(request_rec *r, const h2_view *view)
     apr_uint64_t final = counts[H2_COUNT_RESPONSES_2XX] + counts[H2_COUNT_RESPONSES_3XX]
                          + counts[H2_COUNT_RESPONSES_4XX] + counts[H2_COUNT_RESPONSES_5XX];
     apr_uint64_t thrown_out = h2_view_total(&view->sum, "floods"),
-                 limits = h2_view_total(&view->sum, "limits");
+                 limits = h2_view_total(&view->sum, "limits") - counts[H2_COUNT_LIMIT_IDLE];
     apr_pool_t *pool = r->pool;
 
     ap_rputs("<div class=\"tiles\">\n", r);
@@ -110,7 +110,7 @@ static h2_chart *new_chart(request_rec *r, const h2_view *view, const char *titl
     chart->title = title;
     chart->per = per;
     chart->unit = unit;
-    chart->end = view->now;
+    chart->end = apr_time_from_sec(view->samples[H2_HISTORY_SECONDS - 1].second);
     return chart;
 }
 

@@ -87,7 +87,7 @@ static void write_session(request_rec *r, const h2_view *view, const h2_session_
     ap_rprintf(r, "<tr><td><a href=\"?connection=%" APR_INT64_T_FMT "\">%" APR_INT64_T_FMT
                "</a></td>", session->id, session->id);
     if (view->is_extended) {
-        ap_rvputs(r, "<td><code>", h2_escape_html(pool, session->client), "</code></td><td>",
+        ap_rvputs(r, "<td class=\"nw\"><code>", h2_escape_html(pool, session->client), "</code></td><td>",
                   h2_escape_html(pool, session->server), "</td>", NULL);
     }
     ap_rvputs(r, "<td>", h2_html_words(pool, h2_view_origin(session->origin)),
@@ -136,7 +136,7 @@ static void write_worker(request_rec *r, const h2_view *view, const h2_view_work
     if (view->is_extended) {
         ap_rvputs(r, "<td class=\"r\">",
                   worker->begun ? h2_html_duration(r->pool, view->now - worker->begun) : "",
-                  "</td><td><code>", h2_escape_html(r->pool, worker->client), "</code></td><td>",
+                  "</td><td class=\"nw\"><code>", h2_escape_html(r->pool, worker->client), "</code></td><td>",
                   h2_escape_html(r->pool, worker->vhost), "</td><td><code>",
                   h2_escape_html(r->pool, worker->request), "</code></td>", NULL);
     }
@@ -193,26 +193,52 @@ static void write_children(request_rec *r, const h2_view *view)
 
 /* ---- limits and errors ---- */
 
-static void write_limits(request_rec *r, const h2_view *view)
+static void write_limit(request_rec *r, const limit *of, apr_uint64_t hits)
+{
+    int is_usual = !strcmp(of->value, "KeepAliveTimeout");
+
+    ap_rvputs(r, "<tr class=\"", !hits ? "zero" : is_usual ? "" : "hit", "\"><td class=\"nw\">",
+              of->directive, "</td><td class=\"nw\">",
+              !strcmp(of->value, of->directive) ? "" : h2_html_words(r->pool, of->value),
+              "</td><td class=\"r hits\">", h2_html_count(r->pool, hits), "</td><td>", of->hint,
+              "</td></tr>\n", NULL);
+}
+
+/* Those that were hit, or those that were not. How many there are. */
+static int write_limits_that(request_rec *r, const h2_view *view, int are_hit, int is_written)
 {
     unsigned i;
+    int count = 0;
 
-    h2_html_begin_table(r, "Limits", "What clients were held to. The error log has a line for each "
-                        "that was thrown out.",
-                        "<th>directive</th><th>cause</th><th class=\"r\">hits</th><th>what it means"
-                        "</th>");
     for (i = 0; i < sizeof(limits) / sizeof(limits[0]); ++i) {
         apr_uint64_t hits = count_of(view, limits[i].family, limits[i].value);
-        int is_usual = !strcmp(limits[i].value, "KeepAliveTimeout");
 
-        ap_rvputs(r, "<tr class=\"", !hits ? "zero" : is_usual ? "" : "hit", "\"><td class=\"nw\">",
-                  limits[i].directive, "</td><td class=\"nw\">",
-                  !strcmp(limits[i].value, limits[i].directive)
-                      ? "" : h2_html_words(r->pool, limits[i].value),
-                  "</td><td class=\"r hits\">", h2_html_count(r->pool, hits), "</td><td>",
-                  limits[i].hint, "</td></tr>\n", NULL);
+        if (!hits == !are_hit) {
+            ++count;
+            if (is_written) {
+                write_limit(r, &limits[i], hits);
+            }
+        }
     }
-    h2_html_end_table(r);
+    return count;
+}
+
+static void write_limits(request_rec *r, const h2_view *view)
+{
+    static const char heads[] = "<th>directive</th><th>cause</th><th class=\"r\">hits</th><th>what "
+                                "it means</th>";
+
+    h2_html_begin_table(r, "Limits that were hit", "What clients were held to. The error log has a "
+                        "line for each that was thrown out.", heads);
+    if (!write_limits_that(r, view, 1, 1)) {
+        ap_rputs("<tr><td colspan=\"4\" class=\"s\">none</td></tr>\n", r);
+    }
+    ap_rputs("</tbody></table></div>", r);
+    ap_rprintf(r, "<details id=\"limits\"><summary>%d more that nobody has hit</summary>"
+               "<div class=\"scroll\"><table><thead><tr>%s</tr></thead><tbody>\n",
+               write_limits_that(r, view, 0, 0), heads);
+    write_limits_that(r, view, 0, 1);
+    ap_rputs("</tbody></table></div></details></section>\n", r);
 }
 
 static void write_error(request_rec *r, const h2_view *view, int error)

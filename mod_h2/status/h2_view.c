@@ -8,6 +8,12 @@
 
 #include "stats/h2_stats_names.h"
 
+/* The second that is shown last is over, so that what is counted in it is all of it. */
+#define HISTORY_DELAY APR_USEC_PER_SEC
+
+/* Seconds without a sample between two that have one: loops have been late, nothing else. */
+#define GAP_MAX 3
+
 /* A loop's report is of no use after that: it has not answered. */
 #define REPORT_USEC (5 * APR_USEC_PER_SEC)
 
@@ -18,7 +24,7 @@ static int mpm_value(int code)
     return (ap_mpm_query(code, &value) == APR_SUCCESS) ? value : 0;
 }
 
-static void add_child(h2_view *view, const h2_stats_slot *slot, int loop_count)
+static void add_child(h2_view *view, const h2_stats_slot *slot)
 {
     h2_view_child *child = apr_array_push(view->children);
     int i;
@@ -26,7 +32,6 @@ static void add_child(h2_view *view, const h2_stats_slot *slot, int loop_count)
     memset(child, 0, sizeof(*child));
     child->pid = atomic_load(&slot->pid);
     child->generation = atomic_load(&slot->generation);
-    (void)loop_count;
     for (i = 0; i < H2_GAUGES; ++i) {
         child->gauges[i] = h2_stats_gauge_of(slot, i);
     }
@@ -42,7 +47,7 @@ static void find_children(h2_view *view)
 
     for (i = 0; i < count; ++i) {
         if (atomic_load(&slots[i].pid) > 0) {
-            add_child(view, &slots[i], loop_count);
+            add_child(view, &slots[i]);
         }
     }
 }
@@ -120,6 +125,71 @@ static void find_workers(h2_view *view, apr_pool_t *pool)
     }
 }
 
+/* Has nobody taken that sample? Where there are children there are threads. */
+static int is_missing(const h2_sample *sample)
+{
+    return !sample->workers && !sample->sessions;
+}
+
+/* What was counted in so many seconds, evenly. */
+static apr_uint64_t between(apr_uint64_t first, apr_uint64_t last, int index, int count)
+{
+    return (last > first) ? first + (last - first) * (apr_uint64_t)index / (apr_uint64_t)count : first;
+}
+
+/* The samples between first and last, which are there. */
+static void fill_gap(h2_sample *samples, int first, int last)
+{
+    int i;
+
+    for (i = first + 1; i < last; ++i) {
+        const h2_sample *a = &samples[first], *b = &samples[last];
+        apr_int64_t second = samples[i].second;
+
+        samples[i] = *a;
+        samples[i].second = second;
+        samples[i].requests = between(a->requests, b->requests, i - first, last - first);
+        samples[i].sent_bytes = between(a->sent_bytes, b->sent_bytes, i - first, last - first);
+        samples[i].received_bytes = between(a->received_bytes, b->received_bytes, i - first,
+                                            last - first);
+    }
+}
+
+/* As it is now, where the last sample is missing. */
+static void complete_last(h2_view *view)
+{
+    h2_sample *last = &view->samples[H2_HISTORY_SECONDS - 1];
+    const apr_uint64_t *gauges = view->sum.gauges, *counts = view->sum.counts;
+
+    if (is_missing(last)) {
+        last->requests = counts[H2_COUNT_REQUESTS];
+        last->sent_bytes = counts[H2_COUNT_BYTES_OUT];
+        last->received_bytes = counts[H2_COUNT_BYTES_IN];
+        last->sessions = gauges[H2_GAUGE_SESSIONS];
+        last->streams = gauges[H2_GAUGE_STREAMS];
+        last->waiting = gauges[H2_GAUGE_WAITING];
+        last->running = gauges[H2_GAUGE_RUNNING];
+        last->workers = view->sum.workers[H2_WORKERS_TOTAL];
+        last->spare_workers = view->sum.workers[H2_WORKERS_SPARE];
+    }
+}
+
+static void find_history(h2_view *view)
+{
+    int i, last = -1;
+
+    h2_history_get(view->samples, view->now - HISTORY_DELAY);
+    complete_last(view);
+    for (i = 0; i < H2_HISTORY_SECONDS; ++i) {
+        if (!is_missing(&view->samples[i])) {
+            if (last >= 0 && i - last > 1 && i - last <= GAP_MAX + 1) {
+                fill_gap(view->samples, last, i);
+            }
+            last = i;
+        }
+    }
+}
+
 h2_view *h2_view_counts(apr_pool_t *pool)
 {
     h2_view *view = apr_pcalloc(pool, sizeof(*view));
@@ -141,7 +211,7 @@ h2_view *h2_view_all(apr_pool_t *pool)
 
     h2_report_ask(0);
     view = h2_view_counts(pool);
-    h2_history_get(view->samples, view->now);
+    find_history(view);
     find_reports(view, pool);
     find_workers(view, pool);
     return view;

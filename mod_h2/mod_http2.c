@@ -12,6 +12,7 @@
 #include "io/h2_io.h"
 #include "request/h2_backend.h"
 #include "request/h2_filters.h"
+#include "request/h2_log_items.h"
 #include "request/h2_pollfd.h"
 #include "request/h2_request.h"
 #include "request/h2_vars.h"
@@ -41,6 +42,7 @@ static void register_hooks(apr_pool_t *pool)
     h2_takeover_register_hooks(pool);
     h2_request_register_hooks(pool);
     h2_vars_register_hooks(pool);
+    h2_log_items_register_hooks(pool);
     h2_pollfd_register();
     h2_backend_register();
     ap_hook_handler(h2_status_handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -92,6 +92,7 @@ static const struct {
     [H2_CONFIG_MIN_RESPONSE_RATE] = FIELD(min_response_rate),
     [H2_CONFIG_MAX_CONNECTION_REQUESTS] = FIELD(max_connection_requests),
     [H2_CONFIG_MAX_CONNECTION_TIME] = FIELD(max_connection_time),
+    [H2_CONFIG_SERVER_TIMING] = FIELD(server_timing),
 #undef FIELD
 };
 
@@ -199,6 +200,7 @@ void *h2_config_create_dir(apr_pool_t *pool, char *dir)
     conf->early_hints = H2_CONFIG_UNSET;
     conf->priority_headers = H2_CONFIG_UNSET;
     conf->copy_files = H2_CONFIG_UNSET;
+    conf->server_timing = H2_CONFIG_UNSET;
     conf->push = H2_CONFIG_UNSET;
     conf->proxy_requests = H2_CONFIG_UNSET;
     conf->push_resources = NULL;
@@ -226,6 +228,7 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
     set_if_given(&merged->early_hints, inner->early_hints);
     set_if_given(&merged->priority_headers, inner->priority_headers);
     set_if_given(&merged->copy_files, inner->copy_files);
+    set_if_given(&merged->server_timing, inner->server_timing);
     set_if_given(&merged->push, inner->push);
     set_if_given(&merged->proxy_requests, inner->proxy_requests);
     merged->push_resources = h2_push_resources_merge(pool, merged->push_resources,
@@ -317,6 +320,13 @@ int h2_config_is_early_hints(const request_rec *r)
 int h2_config_is_copy_files(const request_rec *r)
 {
     return dir_conf(r)->copy_files == 1;
+}
+
+int h2_config_is_server_timing(const request_rec *r)
+{
+    int value = dir_conf(r)->server_timing;
+
+    return value == H2_CONFIG_UNSET ? h2_config_server(r->server)->server_timing : value;
 }
 
 int h2_config_is_push(const request_rec *r)

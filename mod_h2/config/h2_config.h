@@ -54,10 +54,11 @@ typedef enum {
     H2_CONFIG_MIN_REQUEST_RATE,
     H2_CONFIG_MIN_RESPONSE_RATE,
     H2_CONFIG_MAX_CONNECTION_REQUESTS,
-    H2_CONFIG_MAX_CONNECTION_TIME
+    H2_CONFIG_MAX_CONNECTION_TIME,
+    H2_CONFIG_SERVER_TIMING
 } h2_config_field;
 
-#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_MAX_CONNECTION_TIME + 1)
+#define H2_CONFIG_FIELDS_COUNT (H2_CONFIG_SERVER_TIMING + 1)
 
 /* A set of them. */
 typedef apr_uint64_t h2_config_fields;
@@ -101,6 +102,7 @@ typedef struct h2_server_conf {
     int min_response_rate;             /* bytes per second that the client takes; 0: any */
     int max_connection_requests;       /* then a connection ends; 0: never */
     apr_interval_time_t max_connection_time; /* usec, then it ends; 0: never */
+    int server_timing;                 /* boolean: ask h2_config_is_server_timing() */
     apr_array_header_t *push_rules;    /* of H2PushPriority, h2_push_rule; NULL: none */
 
     const h2_profile *profile;         /* of H2TuningProfile; NULL: none */
@@ -118,6 +120,7 @@ typedef struct h2_dir_conf {
     int early_hints;                    /* boolean: ask h2_config_is_early_hints() */
     int priority_headers;               /* boolean: ask h2_config_is_priority_headers() */
     int copy_files;                     /* boolean: ask h2_config_is_copy_files() */
+    int server_timing;                  /* boolean */
     int push;                           /* boolean: ask h2_config_is_push() */
     int proxy_requests;                 /* boolean: ask h2_config_is_proxy_requests() */
     apr_array_header_t *push_resources; /* h2_push_resource, in their order; NULL: none */
@@ -195,6 +198,10 @@ int h2_config_is_priority_headers(const request_rec *r);
 /* Is the content of files copied while r is handled, as its handler may close them
  * before they are sent? Unless given, no. */
 int h2_config_is_copy_files(const request_rec *r);
+
+/* Does r's response say in Server-Timing what it took? The directory's value, else the vhost's, else
+ * 0. */
+int h2_config_is_server_timing(const request_rec *r);
 
 /* May other resources be pushed with r's response? Unless given, yes. */
 int h2_config_is_push(const request_rec *r);

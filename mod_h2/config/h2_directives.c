@@ -94,6 +94,9 @@ static const flag_rule upgrade = {H2_CONFIG_UPGRADE, APR_OFFSETOF(h2_dir_conf, u
 static const flag_rule output_buffering = {H2_CONFIG_OUTPUT_BUFFERING,
                                            APR_OFFSETOF(h2_dir_conf, output_buffering)};
 
+static const flag_rule server_timing = {H2_CONFIG_SERVER_TIMING,
+                                        APR_OFFSETOF(h2_dir_conf, server_timing)};
+
 /* What one sets in a server. */
 static const h2_config_field direct_field = H2_CONFIG_DIRECT;
 static const h2_config_field modern_tls_only_field = H2_CONFIG_MODERN_TLS_ONLY;
@@ -408,6 +411,9 @@ const command_rec h2_config_commands[] = {
                   RSRC_CONF | OR_FILEINFO,
                   "on|off: copy the content of files while a request is handled, for modules "
                   "that close their files before they are sent (default: off)"),
+    AP_INIT_TAKE1("H2ServerTiming", set_flag, (void *)&server_timing, RSRC_CONF | OR_FILEINFO,
+                  "on|off: responses say in the field Server-Timing how long they waited and ran "
+                  "(default: off)"),
     AP_INIT_TAKE1("H2SessionExtraFiles", ignore_number, NULL, RSRC_CONF,
                   "a number; has no effect any more (default: none)"),
     NUMBER("H2MaxDataFrameLen", max_data_frame_len,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/h2_text.h"
+#include "message/h2_server_timing.h"
 #include "message/h2_trailer.h"
 
 /* More than this is copied by nghttp2 instead of being borrowed. */
@@ -196,7 +197,22 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
     return rv;
 }
 
-h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields,
+static void add_timing(h2_response *trailers, char *timing)
+{
+    static const char name[] = "server-timing";
+
+    timing[0] = '\0';
+    trailers->timing = timing;
+    add_nv(trailers, name, sizeof(name) - 1, timing, 0);
+    trailers->bytes += H2_SERVER_TIMING_BYTES;
+}
+
+void h2_response_has_timing(h2_response *trailers)
+{
+    trailers->nva[trailers->nva_count - 1].valuelen = strlen(trailers->timing);
+}
+
+h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields, char *timing,
                                          apr_array_header_t *dropped)
 {
     const apr_array_header_t *list = apr_table_elts(fields);
@@ -205,7 +221,7 @@ h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fi
     h2_response *trailers = apr_pcalloc(pool, sizeof(*trailers));
     apr_size_t next_common = 0;
 
-    trailers->nva = apr_palloc(pool, list->nelts * sizeof(trailers->nva[0]));
+    trailers->nva = apr_palloc(pool, (list->nelts + 1) * sizeof(trailers->nva[0]));
     for (; entry < end; ++entry) {
         apr_size_t length, value_length;
         const char *name;
@@ -223,6 +239,9 @@ h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fi
         else {
             APR_ARRAY_PUSH(dropped, const char *) = entry->key;
         }
+    }
+    if (timing) {
+        add_timing(trailers, timing);
     }
     if (trailers->bytes > H2_RESPONSE_BORROWED_BYTES) {
         h2_response_let_copy(trailers);

@@ -22,6 +22,7 @@ struct h2_response {
     apr_size_t bytes;    /* more than its frames can have, which must leave at once, as nghttp2
                           * borrows the strings; 0: it is large and nghttp2 copies it */
     char status_text[4];
+    char *timing;        /* of trailers: the value of their last field, to be written; NULL: none is */
     unsigned has_priority : 1; /* a field of RFC 9218 */
 };
 
@@ -35,9 +36,14 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
 
 /* Gives trailers of fields, whose strings it borrows as above; NULL: there are none. What may not
  * be a trailer (RFC 9110, 6.5.1) or cannot be sent is left out, and its name appended to dropped,
- * an array of const char *. Any thread. */
-h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields,
+ * an array of const char *. timing: H2_SERVER_TIMING_BYTES of pool for one more, Server-Timing,
+ * whose value follows; NULL: not. Any thread. */
+h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields, char *timing,
                                          apr_array_header_t *dropped);
+
+/* The value of Server-Timing is written to trailers->timing. The holder, before nghttp2 gets the
+ * trailers. */
+void h2_response_has_timing(h2_response *trailers);
 
 /* From now on nghttp2 copies what it takes of the response, which may end before it is
  * sent. Its holder, while nobody else uses it. */

@@ -198,6 +198,7 @@ void h2_context_end(h2_context *context, const h2_worker *worker)
     conn_rec *c = context->c;
 
     h2_context_count(context, worker);
+    context->is_ending = 1;
     c->sbh = NULL; /* httpd counts it no second time */
     c->current_thread = worker->thread;
     if (add_bytes_out) {

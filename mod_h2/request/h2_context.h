@@ -78,6 +78,7 @@ struct h2_context {
     apr_bucket *end_of_request;     /* its destruction logs and ends the request */
     unsigned is_published : 1;      /* the final head is in the exchange */
     unsigned is_ended : 1;          /* EOS was seen */
+    unsigned has_timing : 1;        /* Server-Timing is to be among the trailers */
     unsigned is_nph : 1;            /* a script wrote the response's head */
     unsigned char interim_count;    /* of heads that it wrote before that */
     unsigned has_no_response_body : 1; /* what its nph script writes behind the head is left out */
@@ -89,6 +90,7 @@ struct h2_context {
     unsigned is_polling : 1;        /* a tunnel whose runner polls for room, and never waits here */
     unsigned has_waited : 1;        /* it was slow, or had to wait for something */
     unsigned is_counted : 1;        /* in the scoreboard */
+    unsigned is_ending : 1;         /* who ends it has it: nobody else touches its stream */
 };
 
 /* Child start: lists of spare contexts for that many loops, in pool, which is the

@@ -6,6 +6,7 @@
 
 #include <http_protocol.h>
 
+#include "message/h2_server_timing.h"
 #include "request/h2_pump.h"
 
 /* Interim responses of a request that may wait to be sent. */
@@ -304,23 +305,36 @@ void h2_output_end(h2_context *context)
     h2_loop_unlock(loop);
 }
 
+/* Room for Server-Timing among the trailers, NULL: it is not to be there. It alone makes none of a
+ * response without a body: the end of such is a flag of its head, which gRPC looks for. */
+static char *room_for_timing(const h2_context *context, apr_pool_t *pool)
+{
+    int has_body = context->is_published || !APR_BRIGADE_EMPTY(&context->staged);
+
+    return (context->has_timing && has_body) ? apr_palloc(pool, H2_SERVER_TIMING_BYTES) : NULL;
+}
+
 /* Those of the response, but for one that ends with its head: to HEAD, 204 and 304 (RFC 9110,
  * 15.3.5 and 15.4.5). */
 static void make_trailers(h2_context *context)
 {
     const request_rec *r = context->r;
     apr_array_header_t *dropped;
+    char *timing;
     int i;
 
     while (r && r->next) {
         r = r->next; /* an internal redirect: its last one has answered */
     }
-    if (!r || apr_is_empty_table(r->trailers_out) || r->header_only
-        || AP_STATUS_IS_HEADER_ONLY(r->status)) {
+    if (!r || r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status)) {
+        return;
+    }
+    timing = room_for_timing(context, r->pool);
+    if (apr_is_empty_table(r->trailers_out) && !timing) {
         return;
     }
     dropped = apr_array_make(r->pool, 0, sizeof(const char *));
-    context->trailers = h2_response_create_trailers(r->pool, r->trailers_out, dropped);
+    context->trailers = h2_response_create_trailers(r->pool, r->trailers_out, timing, dropped);
     for (i = 0; i < dropped->nelts; ++i) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       H2_ID_FMT "trailer '%s' cannot be sent and is left out",

@@ -16,6 +16,7 @@
 #include "request/h2_head_text.h"
 #include "request/h2_output.h"
 #include "request/h2_preload.h"
+#include "request/h2_timing.h"
 #include "request/h2_tunnel.h"
 
 /* Most fields are new, which is cheaper than to look for one that is replaced. */
@@ -351,6 +352,9 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
         }
         complete_fields(r);
         push_links(context, r);
+        if (h2_config_is_server_timing(r)) {
+            h2_timing_add(context, r, bb);
+        }
         if (h2_output_head(context, r, r->status) != APR_SUCCESS) {
             apr_brigade_cleanup(bb);
             return AP_FILTER_ERROR;

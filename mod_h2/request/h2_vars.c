@@ -2,6 +2,7 @@
 
 #include <apr_optional.h>
 
+#include <ap_expr.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
@@ -20,7 +21,8 @@ enum {
     IS_PUSHED = 4,
     HAS_OTHER_HOST = 8,
     HAS_PRIORITY = 16,
-    HAS_DEPENDENCY = 32
+    HAS_DEPENDENCY = 32,
+    IS_ASKED = 64       /* somebody asks for this very one: it is in no environment */
 };
 
 static unsigned facts_of(const h2_context *context)
@@ -103,6 +105,18 @@ static const char *value_depends_on(h2_context *context, apr_pool_t *pool)
     return apr_itoa(pool, context->dependency.parent_id);
 }
 
+static const char *value_wait(h2_context *context, apr_pool_t *pool)
+{
+    const h2_stream_trace *trace = &context->stream->trace;
+
+    return apr_psprintf(pool, "%" APR_TIME_T_FMT, trace->started - trace->queued);
+}
+
+static const char *value_requests(h2_context *context, apr_pool_t *pool)
+{
+    return apr_itoa(pool, context->stream->number);
+}
+
 /* Its value where the fact is true; else the usual one, NULL: none. field: of a request, that
  * tells back ends the same by H2PriorityHeaders. */
 static const struct variable {
@@ -125,9 +139,13 @@ static const struct variable {
      "H2-Priority-Incremental"},
     {"H2_STREAM_WEIGHT", HAS_DEPENDENCY, "16", value_weight, "H2-Stream-Weight"},
     {"H2_STREAM_DEPENDS_ON", HAS_DEPENDENCY, "0", value_depends_on, "H2-Stream-Depends-On"},
+    /* For who asks; each request would pay for them otherwise. */
+    {"H2_WAIT", IS_ASKED, NULL, value_wait, NULL},
+    {"H2_REQUESTS", IS_ASKED, NULL, value_requests, NULL},
 };
 
 #define VARIABLE_COUNT (sizeof(variables) / sizeof(variables[0]))
+#define ENVIRONMENT_COUNT (VARIABLE_COUNT - 2)
 
 static const char *value_of(const struct variable *variable, unsigned facts, h2_context *context,
                             apr_pool_t *pool)
@@ -141,7 +159,7 @@ static void set_variables(request_rec *r, h2_context *context)
     int is_new = ap_is_initial_req(r); /* else they may be there already */
     apr_size_t i;
 
-    for (i = 0; i < VARIABLE_COUNT; ++i) {
+    for (i = 0; i < ENVIRONMENT_COUNT; ++i) {
         const char *value = value_of(&variables[i], facts, context, r->pool);
 
         if (value && is_new) {
@@ -158,7 +176,7 @@ static void set_fields(request_rec *r, h2_context *context)
 {
     apr_size_t i;
 
-    for (i = 0; i < VARIABLE_COUNT; ++i) {
+    for (i = 0; i < ENVIRONMENT_COUNT; ++i) {
         const char *value;
 
         if (variables[i].field) {
@@ -200,7 +218,7 @@ static const char *look_up(const char *name, h2_context *context, apr_pool_t *po
         const struct variable *variable = &variables[i];
 
         if (!strcmp(variable->name, name)) {
-            return context ? value_of(variable, facts_of(context), context, pool)
+            return context ? value_of(variable, facts_of(context) | IS_ASKED, context, pool)
                            : (variable->fact & HAS_DEPENDENCY) ? NULL : variable->usual;
         }
     }
@@ -221,9 +239,36 @@ static char *http2_var_lookup(apr_pool_t *pool, server_rec *s, conn_rec *c, requ
     return apr_pstrdup(pool, value ? value : "");
 }
 
+static const char *value_in_expression(ap_expr_eval_ctx_t *ctx, const void *data)
+{
+    const conn_rec *c = ctx->r ? ctx->r->connection : ctx->c;
+    h2_context *context = c ? h2_context_of(c) : NULL;
+    const char *value = context ? look_up(data, context, ctx->p) : NULL;
+
+    return value ? value : "";
+}
+
+/* "%{H2_STREAM_ID}" and so on in an expression. HTTP2 is httpd's own there. */
+static int find_for_expression(ap_expr_lookup_parms *parms)
+{
+    apr_size_t i;
+
+    for (i = 0; i < VARIABLE_COUNT && parms->type == AP_EXPR_FUNC_VAR; ++i) {
+        const char *name = variables[i].name;
+
+        if (!strncmp(name, "H2", 2) && !ap_cstr_casecmp(name, parms->name)) {
+            *parms->func = (const void *)value_in_expression;
+            *parms->data = name;
+            return OK;
+        }
+    }
+    return DECLINED;
+}
+
 void h2_vars_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    ap_hook_expr_lookup(find_for_expression, NULL, NULL, APR_HOOK_MIDDLE);
     APR_REGISTER_OPTIONAL_FN(http2_is_h2);
     APR_REGISTER_OPTIONAL_FN(http2_var_lookup);
     ap_hook_fixups(tell_application, NULL, NULL, APR_HOOK_MIDDLE);

@@ -104,6 +104,7 @@ static void end_without_window(h2_session *session, h2_stream *stream)
         return;
     }
     stream->is_end_submitted = 1;
+    h2_transmit_time_trailers(session, stream);
     nghttp2_submit_trailer(session->ngh2, stream->id, trailers ? trailers->nva : NULL,
                            trailers ? trailers->nva_count : 0);
 }

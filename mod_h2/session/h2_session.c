@@ -73,6 +73,11 @@ const char *h2_session_library_version(void)
     return nghttp2_version(0)->version_str;
 }
 
+const char *h2_session_error_name(apr_uint32_t error)
+{
+    return nghttp2_http2_strerror(error);
+}
+
 h2_blocks *h2_session_blocks(const h2_session *session)
 {
     return session->blocks;
@@ -259,13 +264,13 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
         return APR_EINVAL;
     }
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
+    ++session->emitted_count;
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
     session->highest_id = stream->id;
     session->scan.opened_id = stream->id;
     stream->is_end_seen = 1;
     h2_session_note_settings(session);
     h2_session_prioritize(session, stream);
-    ++session->emitted_count;
     session->last_stream_id = 1;
     session->has_request = 1;
     stream->exchange.head = head;

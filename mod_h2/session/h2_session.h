@@ -145,6 +145,9 @@ struct h2_session {
 /* At the start of httpd. */
 apr_status_t h2_session_module_init(apr_pool_t *pool);
 
+/* The name of an error code, RFC 9113, 7; "unknown" for others. Any thread. */
+const char *h2_session_error_name(apr_uint32_t error);
+
 /* The version of nghttp2 that is in use. Any thread. */
 const char *h2_session_library_version(void);
 

@@ -30,6 +30,9 @@ static inline apr_size_t h2_session_room(const h2_session *session)
 /* Whom nghttp2 is to ask for the data of the stream. */
 nghttp2_data_provider h2_transmit_provider(h2_stream *stream);
 
+/* The stream's trailers, if it has any, are about to be submitted: they say what it took. */
+void h2_transmit_time_trailers(const h2_session *session, const h2_stream *stream);
+
 /* RST_STREAM with this code, and no more turns. */
 void h2_transmit_reset(h2_session *session, h2_stream *stream, apr_uint32_t error);
 

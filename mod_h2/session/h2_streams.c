@@ -15,6 +15,7 @@
 void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
                              int weight)
 {
+    stream->number = session->emitted_count;
     APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
     h2_scheduler_join(&session->scheduler, stream, parent, weight);
     ++session->stream_count;
@@ -301,5 +302,7 @@ void h2_session_release(h2_session *session, h2_stream *stream)
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream)
 {
     nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
+    stream->trace.reset_by = H2_RESET_LOST;
+    stream->trace.reset_error = NGHTTP2_CANCEL;
     h2_session_stream_closed(session, stream, NGHTTP2_CANCEL);
 }

@@ -8,6 +8,8 @@
 
 #include <apr_strings.h>
 
+#include "message/h2_server_timing.h"
+
 /* A client that opens its window byte by byte has a frame made for each. A DATA frame that the
  * window cuts below this is a small one; after so many in a row the stream waits, as long as this
  * at most, for a window that is of use. */
@@ -69,10 +71,25 @@ static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length
     return (ssize_t)length;
 }
 
+void h2_transmit_time_trailers(const h2_session *session, const h2_stream *stream)
+{
+    h2_response *trailers = stream->exchange.out_trailers;
+    const h2_stream_trace *trace = &stream->trace;
+    apr_time_t now = session->loop->now;
+
+    if (trailers && trailers->timing) {
+        h2_server_timing_of_end(trailers->timing, now - trace->queued,
+                                trace->shut_usec + (trace->shut ? now - trace->shut : 0),
+                                trace->finished - trace->started);
+        h2_response_has_timing(trailers);
+    }
+}
+
 static int submit_trailers(h2_stream *stream)
 {
     h2_response *trailers = stream->exchange.out_trailers;
 
+    h2_transmit_time_trailers(stream->session, stream);
     if (stream->pushed_on) {
         h2_response_let_copy(trailers);
     }

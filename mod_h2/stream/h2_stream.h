@@ -3,8 +3,8 @@
  * lists it is in. Owned by its session, created with the request's HEADERS, or when it is
  * promised, and freed when nghttp2 has closed it and its request has been ended.
  *
- * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on,
- * head, begun): the runner reads that, too, but no bits, as others of their word change. state is
+ * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on, number,
+ * head, begun, and of its trace queued and started): the runner reads that, too, but no bits, as others of their word change. state is
  * stored by h2_stream_advance() alone.
  */
 #ifndef H2_STREAM_H
@@ -43,8 +43,13 @@ typedef struct h2_stream_trace {
     apr_time_t shut;                     /* since then it has data and no window for it; 0: not so */
     apr_interval_time_t shut_usec;       /* so long in all, before */
     apr_uint32_t in_frames, out_frames;
-    apr_uint32_t reset_error;            /* of the RST_STREAM */
-    enum { H2_RESET_NONE, H2_RESET_SENT, H2_RESET_RECEIVED } reset_by;
+    apr_uint32_t reset_error;            /* of the RST_STREAM, or CANCEL */
+    enum {
+        H2_RESET_NONE,
+        H2_RESET_SENT,
+        H2_RESET_RECEIVED,
+        H2_RESET_LOST                    /* its connection has ended before: there was no frame */
+    } reset_by;
 } h2_stream_trace;
 
 typedef struct h2_stream h2_stream;
@@ -53,6 +58,8 @@ struct h2_stream {
     struct h2_session *session;
     int id;
     int pushed_on;                       /* id of the stream that it was pushed for; 0: it was not */
+    int number;                          /* its connection's requests so far, it included; of a pushed
+                                          * one, when it was promised */
     unsigned is_critical : 1;            /* pushed, and to be sent before that one */
 
     APR_RING_ENTRY(h2_stream) link;      /* in the session's streams */

@@ -66,14 +66,15 @@ VALUES = {
     "H2MaxResets": "50 500", "H2MaxClientErrors": "5", "H2MaxControlFrames": "200 400",
     "H2MaxHeaderTime": "5s", "H2MinRequestRate": "500", "H2MinResponseRate": "0",
     "H2MaxConnectionRequests": "10000", "H2MaxConnectionTime": "1h",
+    "H2ServerTiming": "on",
 }
 OF_DIRECTORIES = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints",
                   "H2EarlyHint", "H2CopyFiles", "H2ProxyRequests", "H2Push", "H2PushResource",
-                  "H2PriorityHeaders")
+                  "H2PriorityHeaders", "H2ServerTiming")
 OURS_ALONE = ("H2PriorityHeaders", "H2MaxFrameSize", "H2MaxHeaderListSize", "H2TuningProfile",
               "H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames", "H2MaxHeaderTime",
               "H2MinRequestRate", "H2MinResponseRate", "H2MaxConnectionRequests",
-              "H2MaxConnectionTime")
+              "H2MaxConnectionTime", "H2ServerTiming")
 TWO_VALUES = ("H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames")
 OF_SERVERS = [name for name in VALUES if name not in OF_DIRECTORIES]
 FLAGS = [name for name, value in VALUES.items() if value in ("on", "off")]

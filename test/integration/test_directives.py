@@ -47,11 +47,12 @@ NUMBERS = {
                         ("0", "32768")),
 }
 FLAGS = ("H2Direct", "H2Upgrade", "H2ModernTLSOnly", "H2OutputBuffering", "H2EarlyHints",
-         "H2CopyFiles", "H2Push", "H2ProxyRequests", "H2SerializeHeaders", "H2WebSockets")
+         "H2CopyFiles", "H2Push", "H2ProxyRequests", "H2SerializeHeaders", "H2WebSockets",
+         "H2ServerTiming")
 TWO_VALUES = ("H2MaxResets", "H2MaxClientErrors", "H2MaxControlFrames")
 GLOBAL = ("H2MinWorkers", "H2MaxWorkers", "H2MaxWorkerIdleSeconds")
 IN_DIRECTORY = ("H2Upgrade", "H2OutputBuffering", "H2StreamTimeout", "H2EarlyHints", "H2CopyFiles",
-                "H2Push", "H2ProxyRequests")
+                "H2Push", "H2ProxyRequests", "H2ServerTiming")
 
 GOOD = [(name, value) for name, (good, _, _) in NUMBERS.items() for value in good] + \
     [(name, value) for name in FLAGS for value in ("on", "off", "On", "OFF")] + \

@@ -323,7 +323,8 @@ static void flags_are_on_or_off(void **state)
     static const char *const names[] = {"H2Direct", "H2Upgrade", "H2ModernTLSOnly",
                                         "H2OutputBuffering", "H2SerializeHeaders",
                                         "H2ProxyRequests", "H2Push", "H2EarlyHints",
-                                        "H2CopyFiles", "H2WebSockets", "H2PriorityHeaders"};
+                                        "H2CopyFiles", "H2WebSockets", "H2PriorityHeaders",
+                                        "H2ServerTiming"};
     static const char *const refused[] = {"1", "0", "", "yes", "true", "onn", " on", "on off"};
     size_t i, k;
 
@@ -804,7 +805,7 @@ static void each_directive_has_a_help_text_and_is_there_once(void **state)
             assert_non_null(strstr(cmd->errmsg, "(default: "));
         }
     }
-    assert_int_equal(count, 45);
+    assert_int_equal(count, 46);
     assert_int_equal(refused_count, 5);
 }
 
@@ -821,6 +822,7 @@ static void each_directive_has_its_context(void **state)
         {"H2EarlyHint", RSRC_CONF | OR_FILEINFO | OR_AUTHCFG},
         {"H2CopyFiles", RSRC_CONF | OR_FILEINFO},
         {"H2PriorityHeaders", RSRC_CONF | OR_FILEINFO},
+        {"H2ServerTiming", RSRC_CONF | OR_FILEINFO},
         {"H2ProxyRequests", RSRC_CONF | OR_FILEINFO},
         {"H2Push", RSRC_CONF | OR_FILEINFO | OR_AUTHCFG},
         {"H2PushResource", RSRC_CONF | OR_FILEINFO | OR_AUTHCFG},

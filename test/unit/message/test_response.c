@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "message/h2_response.h"
+#include "message/h2_server_timing.h"
 
 static apr_pool_t *pool;
 static apr_table_t *fields;
@@ -104,7 +105,7 @@ static apr_array_header_t *dropped;
 static h2_response *create_trailers(void)
 {
     dropped = apr_array_make(pool, 0, sizeof(const char *));
-    return h2_response_create_trailers(pool, fields, dropped);
+    return h2_response_create_trailers(pool, fields, NULL, dropped);
 }
 
 static void trailers_have_no_status(void **state)
@@ -167,6 +168,25 @@ static void trailers_of_more_than_32_kib_are_copied(void **state)
     assert_int_equal(create_trailers()->bytes, 32 * 1024);
     value[strlen(value)] = 'x';
     assert_int_equal(create_trailers()->bytes, 0);
+}
+
+static void a_value_of_timing_is_written_later(void **state)
+{
+    char timing[H2_SERVER_TIMING_BYTES];
+    h2_response *trailers;
+
+    (void)state;
+    apr_table_addn(fields, "a", "b");
+    trailers = h2_response_create_trailers(pool, fields, timing, dropped);
+    assert_int_equal(trailers->nva_count, 2);
+    assert_ptr_equal(trailers->timing, timing);
+    assert_true(trailers->bytes > 34 + H2_SERVER_TIMING_BYTES);
+    strcpy(timing, "x;dur=1");
+    h2_response_has_timing(trailers);
+    assert_string_equal(h2_response_get(trailers, "server-timing"), "x;dur=1");
+    assert_int_equal(trailers->nva[1].valuelen, 7);
+    apr_table_clear(fields);
+    assert_int_equal(h2_response_create_trailers(pool, fields, timing, dropped)->nva_count, 1);
 }
 
 static void a_response_may_have_no_fields_at_all(void **state)
@@ -505,6 +525,7 @@ int main(void)
         TEST(trailers_have_no_status),
         TEST(what_cannot_be_a_trailer_is_dropped_and_named),
         TEST(without_any_there_are_no_trailers),
+        TEST(a_value_of_timing_is_written_later),
         TEST(trailers_of_more_than_32_kib_are_copied),
         TEST(a_response_may_have_no_fields_at_all),
         TEST(the_second_table_follows_the_first_in_the_order_of_both),

@@ -309,7 +309,7 @@ static void run(h2_stream *stream, apr_pool_t *of)
     }
     fields = apr_table_make(of, 1);
     apr_table_setn(fields, "X-Last", "yes");
-    exchange->out_trailers = h2_response_create_trailers(of, fields, dropped);
+    exchange->out_trailers = h2_response_create_trailers(of, fields, NULL, dropped);
     exchange->out_is_ended = !exchange->out_is_failed;
     h2_session_finished(session, stream);
 }

@@ -107,7 +107,7 @@ void fuzz_run(apr_pool_t *pool, const uint8_t *data, size_t size)
     else {
         FUZZ_CHECK(bad_name && !response);
     }
-    response = h2_response_create_trailers(pool, fields, dropped);
+    response = h2_response_create_trailers(pool, fields, NULL, dropped);
     i = apr_table_elts(fields)->nelts - dropped->nelts;
     FUZZ_CHECK((response ? (int)response->nva_count : 0) == i);
     if (response) {

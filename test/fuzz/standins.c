@@ -19,6 +19,7 @@
 
 #include "fuzz.h"
 #include "io/h2_io.h"
+#include "worker/h2_workers.h"
 
 module AP_MODULE_DECLARE_DATA http2_module = {.name = "mod_http2.c", .module_index = 0};
 
@@ -498,4 +499,9 @@ void *ap_retained_data_create(const char *key, apr_size_t size)
     (void)key;
     (void)size;
     return NULL;
+}
+
+void h2_worker_find_scoreboard(h2_worker *worker)
+{
+    (void)worker;
 }

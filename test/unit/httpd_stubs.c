@@ -10,6 +10,7 @@
 
 #include <apr_thread_proc.h>
 
+#include <ap_mpm.h>
 #include <mpm_common.h>
 
 #include "base/h2_base.h"
@@ -108,6 +109,13 @@ void ap_increment_counts(ap_sb_handle_t *sbh, request_rec *r)
 {
     (void)sbh;
     (void)r;
+}
+
+apr_status_t ap_mpm_query(int code, int *value)
+{
+    (void)code;
+    *value = 0;
+    return APR_SUCCESS;
 }
 
 /* An assertion that a test expects is told to cmocka, any other ends the program:

@@ -409,7 +409,9 @@ void h2_request_run(h2_context *context, h2_worker *worker)
 
     context->worker = worker;
     worker->loop = context->session->loop;
-    h2_worker_find_scoreboard(worker);
+    if (!worker->scoreboard) {
+        h2_worker_find_scoreboard(worker);
+    }
     prepare_connection(context);
     process(context);
     if (context->may_wait_for_backend) {

@@ -129,7 +129,7 @@ int h2_status_handler(request_rec *r)
     const char *error;
     status_query query;
 
-    if (!r->handler || strcmp(r->handler, HANDLER)) {
+    if (!r->handler || r->handler[0] != HANDLER[0] || strcmp(r->handler, HANDLER)) {
         return DECLINED;
     }
     r->allowed = AP_METHOD_BIT << M_GET;

@@ -342,18 +342,29 @@ static int class_of(const nghttp2_headers *headers)
                ? first->value[0] : 0;
 }
 
+/* What the fields of a head have, RFC 9113, 10.5.1. That of a response mostly knows it. */
+static apr_size_t field_bytes(const h2_stream *stream, const nghttp2_headers *headers, int class)
+{
+    const h2_response *response = (stream && class > '1') ? stream->exchange.out_response : NULL;
+    apr_size_t bytes = 0, i;
+
+    if (response && response->bytes) {
+        return response->bytes;
+    }
+    for (i = 0; i < headers->nvlen; ++i) {
+        bytes += headers->nva[i].namelen + headers->nva[i].valuelen + H2_FIELD_OVERHEAD_BYTES;
+    }
+    return bytes;
+}
+
 /* A head is out: what it was, and what HPACK has made of it. */
 static void count_head(const h2_session *session, h2_stream *stream, const nghttp2_frame *frame)
 {
     const nghttp2_headers *headers = &frame->headers;
     h2_stats *stats = session->loop->stats;
     int class = class_of(headers);
-    apr_size_t bytes = 0, i;
 
-    for (i = 0; i < headers->nvlen; ++i) {
-        bytes += headers->nva[i].namelen + headers->nva[i].valuelen + H2_FIELD_OVERHEAD_BYTES;
-    }
-    h2_stats_add(stats, H2_COUNT_FIELDS_OUT, bytes);
+    h2_stats_add(stats, H2_COUNT_FIELDS_OUT, field_bytes(stream, headers, class));
     h2_stats_add(stats, H2_COUNT_BLOCKS_OUT, frame->hd.length);
     if (class < '1' || class > '5') {
         return;

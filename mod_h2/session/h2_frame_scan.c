@@ -60,6 +60,8 @@ static void pass_usual(h2_frame_scan *scan, const unsigned char *head)
     scan->opened_id += 2;
     scan->stream_id = scan->opened_id;
     ++scan->block_count;
+    ++scan->usual_count;
+    scan->usual_bytes += payload_bytes(head);
 }
 
 static void note_head(h2_frame_scan *scan, const unsigned char *head)

@@ -40,6 +40,8 @@ typedef struct h2_frame_scan {
     unsigned is_opening : 1;                  /* HEADERS, for a stream above all others before */
 
     unsigned block_count;                     /* frames, but for CONTINUATION */
+    apr_uint32_t usual_count;                 /* requests that were nothing, and the size of their */
+    apr_uint32_t usual_bytes;                 /* field blocks, for whoever sets them back to 0 */
     int opened_id;                            /* the highest id of the client's HEADERS; -1: none */
     int opened_before;                        /* what that was before the frame came */
 } h2_frame_scan;

@@ -473,6 +473,18 @@ static apr_status_t feed(h2_session *session, const unsigned char *data, apr_siz
     return APR_SUCCESS;
 }
 
+/* HEADERS frames that the gate has not seen. */
+static void count_usual(h2_session *session)
+{
+    h2_frame_scan *scan = &session->scan;
+    h2_stats *stats = session->loop->stats;
+
+    h2_stats_add(stats, H2_COUNT_FRAMES_IN0 + NGHTTP2_HEADERS, scan->usual_count);
+    h2_stats_add(stats, H2_COUNT_BLOCKS_IN, scan->usual_bytes);
+    scan->usual_count = 0;
+    scan->usual_bytes = 0;
+}
+
 /* A frame or a field block that has begun is to come to its end. */
 static void note_where_it_stops(h2_session *session)
 {
@@ -534,6 +546,7 @@ static apr_status_t receive(h2_session *session, int *pmore)
             continue; /* only waiting for the client to read and to close */
         }
         rv = feed(session, (const unsigned char *)data, length);
+        count_usual(session);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -2,6 +2,7 @@
 
 #include <ap_mpm.h>
 
+#include "base/h2_probe.h"
 #include "conn/h2_child.h"
 #include "conn/h2_closing.h"
 #include "conn/h2_reporter.h"
@@ -108,6 +109,7 @@ static int hand_over(h2_session *session)
         job.run = h2_context_create(session, stream);
         if (job.run) {
             h2_session_started(session, stream);
+            H2_PROBE_HAND_OVER(session->c->id, stream->id, loop->now - stream->trace.queued);
         }
         else {
             h2_session_terminate(session, NGHTTP2_INTERNAL_ERROR, "no memory for a request");

@@ -5,6 +5,8 @@
  */
 #include "session/h2_session_parts.h"
 
+#include "base/h2_probe.h"
+
 /* Bytes that are read in one turn at most, so that a client which sends all the
  * time does not keep the loop from the others. */
 #define H2_RECEIVE_TURN_BYTES (256 * 1024)
@@ -308,6 +310,8 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         h2_session_note_settings(session);
         break;
     case NGHTTP2_RST_STREAM:
+        H2_PROBE_STREAM_RESET(session->c->id, frame->hd.stream_id, frame->rst_stream.error_code,
+                              H2_PROBE_BY_CLIENT);
         note_reset(session, stream, frame->rst_stream.error_code);
         break;
     case NGHTTP2_GOAWAY:

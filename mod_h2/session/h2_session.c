@@ -5,6 +5,7 @@
 #include <http_connection.h>
 
 #include "base/h2_clock.h"
+#include "base/h2_probe.h"
 
 /* From the first GOAWAY, which lets requests on their way arrive, to the last:
  * a round trip, RFC 9113, 6.8. */
@@ -131,6 +132,7 @@ void h2_session_joined(h2_session *session, h2_session_origin origin)
     h2_loop_assert_held(session->loop);
     session->blocks = &session->loop->blocks;
     session->origin = origin;
+    H2_PROBE_SESSION_BEGIN(session->c->id, (int)origin);
     h2_stats_count(stats, H2_COUNT_SESSIONS_ALPN + origin);
     h2_stats_gauge(stats, H2_GAUGE_SESSIONS, 1);
     if (!session->open_count) {
@@ -189,6 +191,8 @@ void h2_session_destroy(h2_session *session)
     H2_ASSERT(!session->running_count && !session->ending_count);
     apr_pool_cleanup_kill(session->c->pool, session, destroy_with_pool);
     if (session->blocks) {
+        H2_PROBE_SESSION_END(session->c->id, session->emitted_count,
+                             session->loop->now - session->begun);
         h2_stats_count(session->loop->stats, H2_COUNT_SESSIONS_ENDED);
         h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS, -1);
         h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS_IDLE, -1);

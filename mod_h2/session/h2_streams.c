@@ -6,6 +6,8 @@
 
 #include <http_log.h>
 
+#include "base/h2_probe.h"
+
 /* Responses that wait for their windows to be opened: what one of them takes beside its content, how
  * many there may be whatever they take, and what more of them may take together. */
 #define H2_SHUT_STREAM_BYTES ((apr_size_t)22 * 1024)
@@ -24,6 +26,7 @@ void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *
         h2_session_gauge(session, H2_GAUGE_SESSIONS_IDLE, -1);
     }
     session->idle_since = 0;
+    H2_PROBE_STREAM_OPEN(session->c->id, stream->id, stream->pushed_on);
 }
 
 void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now,
@@ -190,7 +193,7 @@ static void let_held_back_send(h2_session *session)
 
 /* What has become of it is known, and counted. A request that still runs is not measured as one: its
  * client is gone. */
-static void note_trace(const h2_session *session, h2_stream *stream)
+static void note_trace(const h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     h2_stream_trace *trace = &stream->trace;
     h2_stats *stats = session->loop->stats;
@@ -198,6 +201,7 @@ static void note_trace(const h2_session *session, h2_stream *stream)
 
     h2_stream_end_shut(stream, now);
     if (!session->blocks || !trace->queued) {
+        H2_PROBE_STREAM_END(session->c->id, stream->id, stream->out_bytes, 0, error);
         return;
     }
     if (stream->is_end_sent) {
@@ -217,6 +221,7 @@ static void note_trace(const h2_session *session, h2_stream *stream)
         h2_stats_add(stats, H2_COUNT_STALL_USEC, (apr_uint64_t)trace->shut_usec);
     }
     h2_stats_time(stats, H2_TIME_TOTAL, now - trace->queued);
+    H2_PROBE_STREAM_END(session->c->id, stream->id, stream->out_bytes, now - trace->queued, error);
 }
 
 /* A tunnel that both sides have ended, ours first: its runner has yet to read the client's last
@@ -264,7 +269,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     if (!stream->is_end_seen && session->state != H2_SESSION_CLOSING) {
         h2_session_note_reset(session, stream->id);
     }
-    note_trace(session, stream);
+    note_trace(session, stream, error);
     session->flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
     if (error) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,

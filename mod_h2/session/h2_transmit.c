@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "base/h2_probe.h"
 #include "message/h2_server_timing.h"
 
 /* A client that opens its window byte by byte has a frame made for each. A DATA frame that the
@@ -377,6 +378,7 @@ static void count_head(const h2_session *session, h2_stream *stream, const nghtt
     }
     else if (stream) {
         stream->trace.first_byte = session->loop->now;
+        H2_PROBE_FIRST_BYTE(session->c->id, stream->id, session->loop->now - stream->trace.queued);
     }
 }
 
@@ -394,6 +396,8 @@ static int on_frame_send(nghttp2_session *ngh2, const nghttp2_frame *frame, void
     }
     switch (frame->hd.type) {
     case NGHTTP2_RST_STREAM:
+        H2_PROBE_STREAM_RESET(session->c->id, frame->hd.stream_id, frame->rst_stream.error_code,
+                              H2_PROBE_BY_SERVER);
         note_reset(session, stream, frame->rst_stream.error_code);
         return 0;
     case NGHTTP2_GOAWAY:

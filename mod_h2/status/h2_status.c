@@ -6,6 +6,7 @@
 #include <http_protocol.h>
 
 #include "stats/h2_report.h"
+#include "status/h2_metrics.h"
 #include "status/h2_status_json.h"
 #include "status/h2_status_page.h"
 #include "status/h2_view.h"
@@ -51,7 +52,7 @@ static const char *parse_part(status_query *query, const char *part)
     if (!strcmp(part, "json")) {
         query->wants_json = 1;
     }
-    else if (!strcmp(part, "metrics")) {
+    else if (!strcmp(part, "metrics") || !strcmp(part, "metrics=")) { /* as Prometheus writes it */
         query->wants_metrics = 1;
     }
     else if (!strncmp(part, "connection=", 11)) {
@@ -104,7 +105,11 @@ static int show_connection(request_rec *r, const status_query *query)
 
 static int show_metrics(request_rec *r)
 {
-    return refuse(r, HTTP_NOT_IMPLEMENTED, "There are no metrics yet.");
+    h2_stats_sum *sum = apr_palloc(r->pool, sizeof(*sum));
+
+    h2_stats_add_up(sum);
+    h2_metrics_write(r, sum);
+    return OK;
 }
 
 static int show(request_rec *r, const status_query *query)

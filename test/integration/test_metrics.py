@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
 """What monitoring reads: ?metrics in both formats, and what is made of it in docs/observability/."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -281,3 +282,160 @@ def test_counts_never_fall_over_a_graceful_restart(servers, mpm, transport):
             client.wait_closed()
         wait_until(lambda: Figures(server).get("open_sessions") == 0, "the end of the connections")
     assert_well_formed(server)
+
+
+def test_prometheus_may_ask_with_an_empty_parameter(server):
+    with Http1(server.address("plain")) as client:
+        assert client.get("/h2-status?metrics=").headers["content-type"] == TEXT_TYPE
+
+
+# -- what is made of them ---------------------------------------------------------------------------
+
+OBSERVABILITY = env.CHECKOUT / "docs" / "observability"
+
+
+def dashboard():
+    return json.loads((OBSERVABILITY / "grafana-dashboard.json").read_text())
+
+
+def dashboard_expressions():
+    return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", ())]
+
+
+def alert_rules():
+    """[(name, the lines of the rule)]."""
+    parts = re.split(r"^      - alert: ", (OBSERVABILITY / "alerts.yml").read_text(), flags=re.M)[1:]
+    return [(part.split()[0], part) for part in parts]
+
+
+def assert_known(text, figures):
+    """Are all metrics, and the values of their labels, there?"""
+    names = {name for name, _ in figures.samples}
+    values = {}
+    for name, labels in figures.samples:
+        for label, value in labels:
+            values.setdefault((name, label), set()).add(value)
+    for name, labels in re.findall(r"(mod_http2_\w+)(?:\{([^}]*)\})?", text):
+        assert name in names, name
+        for label, value in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', labels):
+            if label not in ("job", "instance"):
+                assert set(value.split("|")) <= values[name, label], (name, label, value)
+    for labels in re.findall(r"by \(([^)]*)\)", text):
+        for label in set(labels.split(", ")) - {"instance", "le"}:
+            assert label in {known for _, known in values}, label
+
+
+def test_the_dashboard_shows_figures_that_there_are(server):
+    expressions = dashboard_expressions()
+    assert len(expressions) > 60
+    figures = Figures(server, "text")
+    for expression in expressions:
+        assert_known(expression, figures)
+    shown = set(re.findall(r"mod_http2_\w+", " ".join(expressions)))
+    for name in {name for name, _ in figures.samples} - {"mod_http2_build_info"}:
+        family = re.sub(r"_(bucket|sum|count)$", "", name)
+        assert any(other.startswith(family) for other in shown) or name.endswith(
+            ("min_workers",)), name
+
+
+def test_the_queries_of_the_dashboard_are_well_formed(tmp_path):
+    rules = [{"record": "a:%d" % i, "expr": expression.replace("$__rate_interval", "1m")}
+             for i, expression in enumerate(dashboard_expressions())]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert "%d rules found" % len(rules) in run_promtool("check", "rules", str(path))
+
+
+def test_the_panels_of_the_dashboard_do_not_lie_on_each_other():
+    places = set()
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        covered = {(x, y) for x in range(place["x"], place["x"] + place["w"])
+                   for y in range(place["y"], place["y"] + place["h"])}
+        assert not covered & places, panel["title"]
+        places |= covered
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert [v["type"] for v in dashboard()["templating"]["list"]][0] == "datasource"
+
+
+def test_the_alert_rules_are_well_formed_and_of_figures_that_there_are(server):
+    output = run_promtool("check", "rules", str(OBSERVABILITY / "alerts.yml"))
+    assert "%d rules found" % len(alert_rules()) in output
+    run_promtool("check", "config", str(OBSERVABILITY / "prometheus.yml"))
+    figures = Figures(server, "text")
+    for name, rule in alert_rules():
+        assert_known(rule, figures)
+        for key in ("summary", "look", "change"):
+            assert re.search(r'^          %s: "\S.*"$' % key, rule, re.M), name
+
+
+def test_directives_that_rules_and_panels_name_exist():
+    known = set(re.findall(r"^\| `(H2\w+) ", (OBSERVABILITY.parent / "directives.md").read_text(),
+                           re.M))
+    for name in ("alerts.yml", "grafana-dashboard.json"):
+        named = set(re.findall(r"\bH2[A-Z]\w+", (OBSERVABILITY / name).read_text()))
+        assert len(named) > 5 and named <= known, named - known
+
+
+# What makes each rule fire: series by the steps of a minute, as promtool writes them.
+FIRING = {
+    "ModHttp2RequestsWaitForThreads": {
+        'wait_seconds_bucket{le="0.065535"}': "0+10x60", 'wait_seconds_bucket{le="+Inf"}': "0+600x60",
+        'wait_seconds_bucket{le="0.524287"}': "0+600x60", "requests_total": "0+600x60"},
+    "ModHttp2ThreadsExhausted": {
+        "workers": "40x60", "spare_workers": "1x60", "max_workers": "40x60",
+        "waiting_requests": "3x60"},
+    "ModHttp2ServerErrors": {
+        'responses_total{class="5xx"}': "0+10x60", "completed_total": "0+100x60"},
+    "ModHttp2InternalErrors": {'resets_sent_total{error="internal_error"}': "0+1x60"},
+    "ModHttp2SlowFirstByte": {
+        'first_byte_seconds_bucket{le="2.097151"}': "0+10x60",
+        'first_byte_seconds_bucket{le="4.194303"}': "0+600x60",
+        'first_byte_seconds_bucket{le="+Inf"}': "0+600x60", "requests_total": "0+600x60"},
+    "ModHttp2FloodsEnded": {'floods_total{cause="resets"}': "0+2x60"},
+    "ModHttp2LimitsHit": {'limits_total{limit="H2MaxHeaderTime"}': "0+6x60"},
+    "ModHttp2StreamsRefused": {"streams_refused_total": "0+5x60", "streams_total": "0+100x60"},
+    "ModHttp2ProtocolErrors": {'goaways_sent_total{error="protocol_error"}': "0+3x60"},
+    "ModHttp2ClientsStall": {"stall_seconds_total": "0+60x60", "total_seconds_sum": "0+100x60"},
+    "ModHttp2PushesWasted": {"pushes_cancelled_total": "0+6x140", "pushes_total": "0+10x140"},
+    "ModHttp2CountsLost": {"start_time_seconds": "1 2 3 4 4x60"},
+    "ModHttp2Down": {"up": "0x60"},
+}
+AT = {"ModHttp2PushesWasted": 130, "ModHttp2CountsLost": 8}     # minutes; else 50
+
+
+def rule_test(alert, rule, is_firing):
+    labels = {"alertname": alert, "alertstate": "firing", "instance": "a",
+              "severity": re.search(r"severity: (\w+)", rule).group(1)}
+    series = []
+    for name, values in FIRING[alert].items():
+        name, _, more = name.partition("{")
+        if not is_firing:
+            values = "1x140" if alert == "ModHttp2Down" else "0x140"
+        prefix = "" if name == "up" else "mod_http2_"
+        series.append({"series": '%s%s{job="mod_http2",instance="a"%s' % (
+            prefix, name, "," + more if more else "}"), "values": values})
+        if more:
+            labels.update(found for found in re.findall(r'(\w+)="([^"]*)"', more)
+                          if found[0] in ("cause", "limit", "error")
+                          and re.search(r"by \(instance, %s\)" % found[0], rule))
+    text = "ALERTS{%s}" % ", ".join('%s="%s"' % pair for pair in sorted(labels.items()))
+    if "job" not in text and not re.search(r"by \(instance", rule):
+        text = text.replace('instance="a"', 'instance="a", job="mod_http2"')
+    return {"interval": "1m", "input_series": series, "promql_expr_test": [{
+        "expr": 'ALERTS{alertname="%s",alertstate="firing"}' % alert,
+        "eval_time": "%dm" % AT.get(alert, 50),
+        "exp_samples": [{"labels": text, "value": 1}] if is_firing else []}]}
+
+
+@pytest.mark.parametrize("is_firing", [True, False], ids=["fires", "is-quiet"])
+def test_each_alert_rule_fires_when_it_is_to(tmp_path, is_firing):
+    rules = dict(alert_rules())
+    assert set(rules) == set(FIRING)
+    path = tmp_path / "test.yml"
+    path.write_text(json.dumps({
+        "rule_files": [str(OBSERVABILITY / "alerts.yml")], "evaluation_interval": "1m",
+        "tests": [rule_test(alert, rules[alert], is_firing) for alert in FIRING]}))
+    run_promtool("test", "rules", str(path))

@@ -15,10 +15,11 @@
 #ifdef HAVE_SYS_SDT_H
 #include <sys/sdt.h>
 #else
-#define DTRACE_PROBE2(provider, name, a, b) ((void)0)
-#define DTRACE_PROBE3(provider, name, a, b, c) ((void)0)
-#define DTRACE_PROBE4(provider, name, a, b, c, d) ((void)0)
-#define DTRACE_PROBE5(provider, name, a, b, c, d, e) ((void)0)
+#define DTRACE_PROBE2(provider, name, a, b) ((void)(a), (void)(b))
+#define DTRACE_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
+#define DTRACE_PROBE4(provider, name, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
+#define DTRACE_PROBE5(provider, name, a, b, c, d, e)                                               \
+    ((void)(a), (void)(b), (void)(c), (void)(d), (void)(e))
 #endif
 
 /* Who has reset a stream. */

@@ -142,7 +142,7 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
                                 upgrade->is_head_request);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "cannot start HTTP/2");
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "cannot start HTTP/2: the connection is closed");
         return NULL;
     }
     if (!has_good_tls(c, connection->server)) {
@@ -180,7 +180,8 @@ static int join_loop(h2_session *session, const h2_connection *connection)
     h2_loop_add(loop, &session->task, session->io.socket, session);
     h2_session_joined(session, origin_of(session, connection));
     if (session->has_bad_tls) {
-        h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, "TLS is not good enough");
+        h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, 
+                             "its TLS is not good enough for H2ModernTLSOnly");
     }
     session->task.revents = APR_POLLIN; /* the filters may have bytes already */
     h2_loop_ready(loop, &session->task);

@@ -48,9 +48,11 @@ static apr_status_t wait_for_more(h2_context *context)
     if (timeout > 0 && context->waited >= timeout) {
         if (context->waited_bytes < least && !may_be_slow(context)) {
             h2_stats_count(loop->stats, H2_COUNT_LIMIT_REQUEST_RATE);
-            ap_log_cerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, context->session->c,
-                          H2_ID_FMT "the request's body comes slower than H2MinRequestRate",
-                          context->session->c->id, context->stream->id);
+            h2_log(APLOG_INFO, 0, context->session->c,
+                   H2_ID_FMT "the request's body comes slower than H2MinRequestRate (%d bytes a second) "
+                   "within H2StreamTimeout (%" APR_TIME_T_FMT " ms): reading it fails",
+                   context->session->c->id, context->stream->id,
+                   context->session->conf->min_request_rate, apr_time_as_msec(timeout));
             return APR_TIMEUP;
         }
         context->waited = 0;
@@ -58,6 +60,12 @@ static apr_status_t wait_for_more(h2_context *context)
     }
     rv = h2_pump_wait(context);
     context->waited += loop->now - begun;
+    if (APR_STATUS_IS_TIMEUP(rv)) {
+        h2_log(APLOG_INFO, 0, context->session->c,
+               H2_ID_FMT "nothing of the request's body has come within H2StreamTimeout (%"
+               APR_TIME_T_FMT " ms): reading it fails", context->session->c->id, context->stream->id,
+               apr_time_as_msec(timeout));
+    }
     return rv;
 }
 
@@ -318,7 +326,8 @@ static apr_status_t answer_error(ap_filter_t *f, apr_bucket_brigade *bb, int sta
 }
 
 /* Adds to r->read_length, APR_ENOSPC beyond LimitRequestBody. */
-static apr_status_t check_limit(request_rec *r, apr_bucket_brigade *bb)
+static apr_status_t check_limit(const h2_context *context, request_rec *r,
+                                apr_bucket_brigade *bb)
 {
     apr_off_t limit = ap_get_limit_req_body(r);
     apr_off_t length = 0;
@@ -327,8 +336,8 @@ static apr_status_t check_limit(request_rec *r, apr_bucket_brigade *bb)
     r->read_length += length;
     if (limit > 0 && r->read_length > limit) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "request body is larger than LimitRequestBody (%" APR_OFF_T_FMT ")",
-                      limit);
+                      H2_ID_FMT "the request's body is larger than LimitRequestBody (%" APR_OFF_T_FMT
+                      ")", context->session->c->id, context->stream->id, limit);
         return APR_ENOSPC; /* httpd makes a 413 of it */
     }
     return APR_SUCCESS;
@@ -360,5 +369,5 @@ apr_status_t h2_filter_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mod
             return answer_error(f, bb, status);
         }
     }
-    return check_limit(f->r, bb);
+    return check_limit(context, f->r, bb);
 }

@@ -84,8 +84,8 @@ static apr_status_t take_interim(h2_context *context, int status, apr_table_t *f
 {
     if (is_nph(context) && ++context->interim_count > H2_INTERIM_HEADS_MAX) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, context->c,
-                      H2_ID_FMT "more than %d interim responses", context->session->c->id,
-                      context->stream->id, H2_INTERIM_HEADS_MAX);
+                      H2_ID_FMT "an nph script sends more than %d interim responses: the stream is "
+                      "reset", context->session->c->id, context->stream->id, H2_INTERIM_HEADS_MAX);
         return APR_ENOSPC;
     }
     return pass_interim(context, status, fields);
@@ -138,8 +138,9 @@ apr_status_t h2_head_text_read(h2_context *context, apr_bucket *b)
     }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_ECONNABORTED(rv)) {
         ap_log_cerror(APLOG_MARK, APLOG_WARNING, rv, context->c,
-                      H2_ID_FMT "output before the head is no interim response",
-                      context->session->c->id, context->stream->id);
+                      H2_ID_FMT "output before the head is no interim response%s",
+                      context->session->c->id, context->stream->id,
+                      context->tunnel ? "" : ": the stream is reset");
         if (context->tunnel) {
             return h2_tunnel_refuse(context, "the back end's answer is no 101");
         }

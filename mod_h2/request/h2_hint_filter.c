@@ -12,6 +12,7 @@
 
 #include "base/h2_base.h"
 #include "config/h2_config.h"
+#include "request/h2_context.h"
 #include "request/h2_interim.h"
 
 /* Of httpd 2.4.66 and later: a script's Content-Length is to be trusted. */
@@ -132,6 +133,15 @@ static int is_same(void *value, const char *name, const char *other)
     return strcmp(value, other) != 0;
 }
 
+/* What begins a line in the log: over HTTP/1.1 there is no stream. */
+static const char *tag_of(const request_rec *r)
+{
+    const h2_context *context = h2_context_of(r->connection);
+
+    return context ? apr_psprintf(r->pool, H2_ID_FMT, context->session->c->id, context->stream->id)
+                   : "";
+}
+
 /* Takes what the head has set, and not what was there before. */
 static int add_field(void *data, const char *name, const char *value)
 {
@@ -150,7 +160,8 @@ static int add_field(void *data, const char *name, const char *value)
     }
     else {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, reader->r,
-                      "field '%s' of an interim response cannot be sent and is left out", name);
+                      "%sfield '%s' of an interim response cannot be sent and is left out",
+                      tag_of(reader->r), name);
     }
     return 1;
 }
@@ -299,7 +310,8 @@ static int read_head(ap_filter_t *f, apr_bucket_brigade *bb, int *pstatus)
         }
         if (rv != APR_SUCCESS) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, f->r,
-                          "no final response after %d interim ones", filter->count);
+                          "%sthe script or back end has ended without a final response, after %d "
+                          "interim ones", tag_of(f->r), filter->count);
             *pstatus = status_of_failure(f->r, rv);
         }
         apr_bucket_delete(b);
@@ -410,7 +422,8 @@ static apr_status_t filter_hints(ap_filter_t *f, apr_bucket_brigade *bb)
             status = parse_head(filter, f);
         }
         if (!status && is_interim(f->r->status) && filter->count == H2_INTERIM_HEADS_MAX) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, f->r, "more than %d interim responses",
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, f->r,
+                          "%smore than %d interim responses before a final one", tag_of(f->r),
                           H2_INTERIM_HEADS_MAX);
             status = status_of_failure(f->r, APR_ENOSPC);
         }

@@ -57,6 +57,16 @@ static void pump(h2_context *context)
     h2_pump_by_runner(context);
 }
 
+static apr_status_t wait_for_client(h2_context *context)
+{
+    apr_status_t rv = h2_pump_wait(context);
+
+    if (APR_STATUS_IS_TIMEUP(rv)) {
+        h2_session_note_slow(context->session, context->stream, context->stream_timeout);
+    }
+    return rv;
+}
+
 static int count_interim(const h2_exchange *exchange)
 {
     const h2_response *interim;
@@ -87,7 +97,7 @@ apr_status_t h2_output_interim(h2_context *context, int status, const apr_table_
     h2_loop_lock(loop);
     while (rv == APR_SUCCESS && !exchange->is_aborted
            && count_interim(exchange) >= H2_INTERIM_PENDING_MAX) {
-        rv = h2_pump_wait(context);
+        rv = wait_for_client(context);
     }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;
@@ -279,7 +289,7 @@ apr_status_t h2_output_publish(h2_context *context)
     }
     while (rv == APR_SUCCESS && !exchange->is_aborted && !context->is_polling
            && exchange->out.memory_bytes > context->published_max) {
-        rv = h2_pump_wait(context);
+        rv = wait_for_client(context);
     }
     if (exchange->is_aborted) {
         rv = APR_ECONNABORTED;

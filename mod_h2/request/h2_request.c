@@ -306,7 +306,9 @@ static void send_early(h2_context *context, request_rec *r)
         h2_output_promises(context);
     }
     else if (h2_output_interim(context, HTTP_EARLY_HINTS, fields) != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "fields of H2EarlyHint cannot be sent");
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      H2_ID_FMT "a field of H2EarlyHint cannot be sent, so none of them is",
+                      context->session->c->id, context->stream->id);
     }
 }
 

@@ -170,9 +170,10 @@ static void note_announced(h2_context *context, request_rec *r)
     }
 }
 
+/* A client that is gone has cut it short itself: nobody sees what is left of it. */
 static void check_announced(h2_context *context, const request_rec *r)
 {
-    if (context->body_bytes != context->announced_bytes) {
+    if (context->body_bytes != context->announced_bytes && !context->c->aborted) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       H2_ID_FMT "response of %" APR_OFF_T_FMT " bytes, but Content-Length "
                       "%" APR_OFF_T_FMT ": the stream is reset", context->session->c->id,
@@ -287,22 +288,23 @@ static const char *renegotiation_wanted(const request_rec *r)
 
 /* A status that HTTP/2 cannot end a request with: 1xx, RFC 9113, 8.1, or no status at all. httpd
  * takes any of a script for a final one. */
-static int is_no_final(const request_rec *r)
+static int is_no_final(const h2_context *context, const request_rec *r)
 {
     if (r->status >= HTTP_OK && r->status <= 999) {
         return 0;
     }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%d is not the status of a final response",
-                  r->status);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  H2_ID_FMT "%d is not the status of a final response: an error page is sent",
+                  context->session->c->id, context->stream->id, r->status);
     return 1;
 }
 
 /* The status of the error to answer instead, 0: none. */
-static int error_instead(request_rec *r, const apr_bucket_brigade *bb)
+static int error_instead(const h2_context *context, request_rec *r, const apr_bucket_brigade *bb)
 {
     int error = error_in(bb);
 
-    if (!error && is_no_final(r)) {
+    if (!error && is_no_final(context, r)) {
         r->status = HTTP_OK; /* else it would be an error before this one */
         r->status_line = NULL;
         r->bytes_sent = 0; /* of the body that is left out, by httpd's CONTENT_LENGTH */
@@ -330,7 +332,7 @@ apr_status_t h2_filter_response(ap_filter_t *f, apr_bucket_brigade *bb)
     int error;
 
     if (!context->response && !context->is_failed) {
-        error = error_instead(r, bb);
+        error = error_instead(context, r, bb);
         if (!error && context->tunnel && r->status < HTTP_MULTIPLE_CHOICES) {
             error = HTTP_NOT_IMPLEMENTED; /* its handler knows no WebSockets, but a 200 says so */
         }
@@ -382,11 +384,11 @@ static int is_before_empty_end(const h2_context *context, const apr_bucket_briga
 }
 
 /* The end of the response. Without a head, as of an nph script that has written none, it is one of
- * nothing, and the client would wait for ever. */
+ * nothing, and the client would wait for ever, if it is still there. */
 static void note_end(h2_context *context)
 {
     context->is_ended = 1;
-    if (!context->response && !context->is_failed) {
+    if (!context->response && !context->is_failed && !context->c->aborted) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, context->c,
                       H2_ID_FMT "the response ends before its head: the stream is reset",
                       context->session->c->id, context->stream->id);

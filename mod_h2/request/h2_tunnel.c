@@ -31,8 +31,8 @@ static void make_pair(h2_context *context)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, apr_get_os_error(), context->c,
-                      H2_ID_FMT "no sockets for a WebSocket", context->session->c->id,
-                      context->stream->id);
+                      H2_ID_FMT "no pair of sockets for a WebSocket (are there too many open files?): it "
+                      "is refused with 503", context->session->c->id, context->stream->id);
         return;
     }
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
@@ -82,7 +82,8 @@ static int find_objection(const h2_context *context, const request_rec *r)
     const h2_session *session = context->session;
 
     if (ap_cstr_casecmp(protocol, H2_WEBSOCKET_PROTOCOL)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, H2_ID_FMT "unknown :protocol '%s'",
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, H2_ID_FMT "the client asks for a tunnel of "
+                      "the protocol '%s', which is not known: refused with 501",
                       session->c->id, context->stream->id, protocol);
         return HTTP_NOT_IMPLEMENTED;
     }
@@ -95,7 +96,8 @@ static int find_objection(const h2_context *context, const request_rec *r)
     if (!context->may_tunnel) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       H2_ID_FMT "no thread for one more WebSocket: three quarters of H2MaxWorkers, "
-                      "or of what this connection may have of them, are taken by such",
+                      "or of what this connection may have of them, are taken by such; refused with "
+                      "503",
                       session->c->id, context->stream->id);
     }
     return context->tunnel->socket ? 0 : HTTP_SERVICE_UNAVAILABLE;

@@ -133,6 +133,15 @@ int h2_flood_charge(h2_flood *flood, h2_flood_cause cause, apr_time_t now)
            || account->total <= burst * BURSTS_OF_LIFE * 100 / rules[cause].cost;
 }
 
+h2_flood_limit h2_flood_limit_of(const h2_flood *flood, h2_flood_cause cause)
+{
+    h2_flood_limit limit = *limit_of(flood->conf, rules[cause].group);
+    apr_int64_t burst = burst_of(flood->conf, &limit);
+
+    limit.burst = (burst < APR_INT32_MAX) ? (int)burst : APR_INT32_MAX;
+    return limit;
+}
+
 const char *h2_flood_reason(h2_flood_cause cause)
 {
     return rules[cause].reason;

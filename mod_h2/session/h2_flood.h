@@ -52,7 +52,10 @@ void h2_flood_init(h2_flood *flood, const h2_server_conf *conf);
  * ended with ENHANCE_YOUR_CALM. */
 int h2_flood_charge(h2_flood *flood, h2_flood_cause cause, apr_time_t now);
 
-/* What to say then in the log: the cause, and the directive with its limit. */
+/* The limit of this cause, its burst worked out where only other directives say it. */
+h2_flood_limit h2_flood_limit_of(const h2_flood *flood, h2_flood_cause cause);
+
+/* What to say then in the log: the cause, and the directive. */
 const char *h2_flood_reason(h2_flood_cause cause);
 
 #endif /* H2_FLOOD_H */

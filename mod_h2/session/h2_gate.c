@@ -91,13 +91,17 @@ static verdict judge(const h2_frame_scan *head, stream_past past)
 
 int h2_session_charge(h2_session *session, h2_flood_cause cause)
 {
+    h2_flood_limit limit;
+
     if (h2_flood_charge(&session->flood, cause, session->loop->now)) {
         return 1;
     }
     if (session->state != H2_SESSION_CLOSING) {
         h2_stats_count(session->loop->stats, H2_COUNT_FLOODS0 + cause);
     }
-    h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM, h2_flood_reason(cause));
+    limit = h2_flood_limit_of(&session->flood, cause);
+    h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM, "%s (%d a second, %d at once)",
+                         h2_flood_reason(cause), limit.rate, limit.burst);
     return 0;
 }
 
@@ -117,7 +121,7 @@ void h2_session_note_reset(h2_session *session, int id)
 
 static int end(h2_session *session, apr_uint32_t error, const char *reason)
 {
-    h2_session_terminate(session, error, reason);
+    h2_session_terminate(session, error, "%s", reason);
     return 0;
 }
 
@@ -134,11 +138,16 @@ static int check_continuation(h2_session *session, const h2_frame_scan *head)
     apr_size_t most = session->header_list_bytes / H2_FRAME_BYTES_MIN + CONTINUATIONS_SPARE;
 
     if (is_too_long(session, head)) { /* nghttp2 takes any */
-        return end(session, NGHTTP2_FRAME_SIZE_ERROR, "a CONTINUATION longer than H2MaxFrameSize");
+        h2_session_terminate(session, NGHTTP2_FRAME_SIZE_ERROR,
+                             "a CONTINUATION longer than H2MaxFrameSize (%d)",
+                             session->conf->max_frame_bytes);
+        return 0;
     }
     if (++session->continuation_count > most) {
-        return end(session, NGHTTP2_ENHANCE_YOUR_CALM,
-                   "too many CONTINUATION frames for H2MaxHeaderListSize");
+        h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
+                             "too many CONTINUATION frames for H2MaxHeaderListSize (%lu)",
+                             (unsigned long)session->header_list_bytes);
+        return 0;
     }
     session->is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
     return h2_session_charge(session, H2_FLOOD_CONTINUATION);
@@ -227,7 +236,7 @@ static void note_end(h2_session *session, const h2_frame_scan *head)
     }
 }
 
-static void count_frame(const h2_session *session, const h2_frame_scan *head)
+static void count_frame(h2_session *session, const h2_frame_scan *head)
 {
     h2_stats *stats = session->loop->stats;
     unsigned kind = (head->type == H2_FRAME_PRIORITY_UPDATE) ? H2_STATS_PRIORITY_UPDATE
@@ -235,6 +244,9 @@ static void count_frame(const h2_session *session, const h2_frame_scan *head)
                                                              : head->type;
 
     h2_stats_count(stats, H2_COUNT_FRAMES_IN0 + kind);
+    if (head->type == NGHTTP2_RST_STREAM) {
+        ++session->reset_in_count;
+    }
     if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION) {
         h2_stats_add(stats, H2_COUNT_BLOCKS_IN, head->length);
     }

@@ -308,9 +308,8 @@ void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd)
     if (length > sizeof(updates->payload)
         || !h2_priority_parse(&priority, (const char *)payload + UPDATE_ID_BYTES,
                               length - UPDATE_ID_BYTES)) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
-                      H2_ID_FMT "PRIORITY_UPDATE is not understood and ignored", session->c->id,
-                      id);
+        h2_log(APLOG_DEBUG, 0, session->c,
+               H2_ID_FMT "PRIORITY_UPDATE is not understood and ignored", session->c->id, id);
         return;
     }
     apply_update(session, id, &priority);

@@ -156,9 +156,8 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);
     h2_session_enter_waiting(session, stream, session->loop->now,
                              h2_loop_wall_time(session->loop));
-    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c, H2_ID_FMT "pushes %s %s on stream %d",
-                  session->c->id, main->id, h2_head_method(promise->head),
-                  h2_head_path(promise->head), stream->id);
+    h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "pushes %s %s on stream %d", session->c->id,
+           main->id, h2_head_method(promise->head), h2_head_path(promise->head), stream->id);
 }
 
 /* Does the client have it? */

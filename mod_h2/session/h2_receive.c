@@ -21,6 +21,11 @@ static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 
 static int refuse(h2_session *session, int32_t id, int is_ended)
 {
+    h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "the stream is refused: %s (H2MaxSessionStreams is "
+           "%d)", session->c->id, id,
+           (session->is_goaway_final || session->state == H2_SESSION_CLOSING)
+               ? "the connection ends" : "too many are open, or still run",
+           session->conf->max_session_streams);
     h2_stats_count(session->loop->stats, H2_COUNT_STREAMS_REFUSED);
     if (!is_ended) {
         h2_session_note_reset(session, id);
@@ -49,6 +54,8 @@ static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
     if (most && session->emitted_count >= most && session->state == H2_SESSION_OPEN) {
         h2_session_drain(session, 1);
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_REQUESTS);
+        h2_log(APLOG_INFO, 0, session->c, H2_ID_FMT "H2MaxConnectionRequests (%d) have come: the "
+               "connection ends when they are answered", session->c->id, id, most);
     }
     /* Streams that were reset and still have a thread count as well: a client
      * cannot have more work done by resetting. */
@@ -106,6 +113,17 @@ static int on_begin_headers(nghttp2_session *ngh2, const nghttp2_frame *frame, v
                : begin_trailers(session, frame->hd.stream_id);
 }
 
+/* The first time tells whom it concerns and what can be done; a client that goes on is ended by
+ * H2MaxClientErrors. */
+static void note_long_fields(h2_session *session, int32_t id)
+{
+    int level = session->has_long_fields ? APLOG_DEBUG : APLOG_INFO;
+
+    session->has_long_fields = 1;
+    h2_log(level, 0, session->c, H2_ID_FMT "fields of more than H2MaxHeaderListSize (%lu): the "
+           "stream is reset", session->c->id, (int)id, (unsigned long)session->header_list_bytes);
+}
+
 static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
@@ -133,6 +151,7 @@ static int on_header(nghttp2_session *ngh2, const nghttp2_frame *frame, nghttp2_
     case APR_ENOSPC:
         stream->is_rejected = 1;
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_HEADER_LIST);
+        note_long_fields(user_data, frame->hd.stream_id);
         nghttp2_submit_rst_stream(ngh2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_ENHANCE_YOUR_CALM);
         /* The rest of the block is decoded and not looked at, which can be 64 MB; nghttp2 would
@@ -163,11 +182,13 @@ static int on_invalid_header(nghttp2_session *ngh2, const nghttp2_frame *frame,
 static int on_invalid_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, int error,
                                  void *user_data)
 {
+    h2_session *session = user_data;
     h2_stream *stream = frame->hd.stream_id ? stream_of(ngh2, frame->hd.stream_id) : NULL;
 
-    (void)error;
+    h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "a frame of the client is invalid: %s",
+           session->c->id, (int)frame->hd.stream_id, nghttp2_strerror(error));
     if (stream) {
-        h2_session_reject_waiting(user_data, stream);
+        h2_session_reject_waiting(session, stream);
     }
     return 0;
 }
@@ -397,7 +418,7 @@ static int give_as_is(h2_session *session, const unsigned char *data, apr_size_t
     ssize_t used = nghttp2_session_mem_recv(session->ngh2, data, length);
 
     if (used < 0) {
-        h2_session_terminate(session, wire_error(used), nghttp2_strerror((int)used));
+        h2_session_terminate(session, wire_error(used), "%s", nghttp2_strerror((int)used));
         return 0;
     }
     return 1;

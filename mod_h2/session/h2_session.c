@@ -23,6 +23,9 @@
  * they only stand in for a mistake of ours. */
 #define H2_NGHTTP2_LIMIT 1000000
 
+/* What the log says of the end of one. */
+#define H2_REASON_BYTES 256
+
 /* The callbacks of sessions: those that pad frames have one more, which costs something for every
  * frame. */
 #define H2_CALLBACKS_COUNT 2
@@ -299,22 +302,44 @@ static void begin_closing(h2_session *session)
     }
 }
 
-static void log_end(const h2_session *session, const char *reason)
+static void log_end(h2_session *session, apr_uint32_t error, const char *format, va_list args)
 {
-    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, session->c, APLOGNO(03401)
-                  H2_ID_FMT "%s, shutdown, remote.emitted=%d", session->c->id, 0, reason,
-                  session->emitted_count);
+    char reason[H2_REASON_BYTES];
+    apr_interval_time_t lasted = session->loop->now - session->begun;
+
+    if (session->is_end_logged) {
+        return;
+    }
+    session->is_end_logged = 1;
+    apr_vsnprintf(reason, sizeof(reason), format, args);
+    h2_log((error == NGHTTP2_INTERNAL_ERROR) ? APLOG_ERR : APLOG_INFO, 0, session->c, APLOGNO(03401)
+           H2_ID_FMT "%s, shutdown, remote.emitted=%d, answered=%u, resets.client=%u, "
+           "resets.server=%u, seconds=%" APR_TIME_T_FMT ".%03d, error=%s", session->c->id, 0, reason,
+           session->emitted_count, (unsigned)session->flood.requests_done, session->reset_in_count,
+           session->reset_out_count, apr_time_sec(lasted), (int)apr_time_msec(lasted),
+           h2_session_error_name(error));
 }
 
-void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason)
+void h2_session_log_end(h2_session *session, apr_uint32_t error, const char *format, ...)
 {
+    va_list args;
+
+    va_start(args, format);
+    log_end(session, error, format, args);
+    va_end(args);
+}
+
+void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *format, ...)
+{
+    va_list args;
+
     h2_loop_assert_held(session->loop);
     if (session->state == H2_SESSION_CLOSING) {
         return;
     }
-    if (error != NGHTTP2_NO_ERROR) {
-        log_end(session, reason);
-    }
+    va_start(args, format);
+    log_end(session, error, format, args);
+    va_end(args);
     session->is_goaway_final = 1;
     begin_closing(session);
     nghttp2_session_terminate_session2(session->ngh2, session->last_stream_id, error);
@@ -324,8 +349,8 @@ void h2_session_abort(h2_session *session, apr_status_t rv)
 {
     h2_loop_assert_held(session->loop);
     if (!session->io.is_broken) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, rv, session->c,
-                      H2_ID_FMT "connection is given up", session->c->id, 0);
+        h2_log((rv == APR_EGENERAL) ? APLOG_ERR : APLOG_DEBUG, rv, session->c,
+               H2_ID_FMT "the connection is given up", session->c->id, 0);
     }
     session->io.is_broken = 1;
     begin_closing(session);
@@ -390,7 +415,7 @@ void h2_session_follow_end(h2_session *session)
         && !nghttp2_session_want_read(session->ngh2)
         && !nghttp2_session_want_write(session->ngh2)) {
         if (session->state == H2_SESSION_OPEN && !session->has_goaway) {
-            log_end(session, "protocol error of the client");
+            h2_session_log_end(session, NGHTTP2_PROTOCOL_ERROR, "protocol error of the client");
         }
         begin_closing(session);
     }

@@ -18,6 +18,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/h2_base.h"
+#include "base/h2_log.h"
 #include "config/h2_config.h"
 #include "io/h2_io.h"
 #include "loop/h2_loop.h"
@@ -101,6 +102,8 @@ struct h2_session {
     int highest_id;                    /* of the client's streams, also of refused ones */
     int highest_pushed_id;             /* of ours; 0: there was none */
     int emitted_count;                 /* streams of the client that we have seen */
+    unsigned reset_in_count;           /* RST_STREAM frames of the client */
+    unsigned reset_out_count;          /* and ours */
     int error_count;                   /* streams that we have reset for what counts as an error */
     apr_size_t widened_bytes;          /* of all streams' windows, beyond H2WindowSize */
 
@@ -129,6 +132,8 @@ struct h2_session {
     unsigned has_interim : 1;          /* a stream has an interim response to be sent */
     unsigned has_priorities : 1;       /* the client speaks of them as RFC 9218 does */
     unsigned has_request : 1;          /* there was one, ever */
+    unsigned is_end_logged : 1;        /* why it ends is in the log */
+    unsigned has_long_fields : 1;      /* likewise that some were too long */
     unsigned is_out_of_memory : 1;     /* nghttp2 was, once: the session is to end */
     unsigned is_in_block : 1;          /* the client's last field block is not complete */
     unsigned is_goaway_final : 1;      /* the GOAWAY with the true last id is submitted */
@@ -215,6 +220,10 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
 int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
                          apr_interval_time_t timeout);
 
+/* The client has let the stream wait for so long, and it is to be reset: counts and logs that. */
+void h2_session_note_slow(h2_session *session, const h2_stream *stream,
+                          apr_interval_time_t timeout);
+
 /* The request has read length bytes of its body: the client may send more. */
 void h2_session_consumed(h2_session *session, h2_stream *stream, apr_size_t length);
 
@@ -240,8 +249,15 @@ apr_status_t h2_session_write(h2_session *session);
 h2_stream *h2_session_take_done(h2_session *session);
 void h2_session_release(h2_session *session, h2_stream *stream);
 
-/* Says GOAWAY with this error code, aborts all streams, closes when it is sent. */
-void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *reason);
+/* Says GOAWAY with this error code, aborts all streams, closes when it is sent. The reason, made by
+ * format, is for the log. */
+void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The line in the log that says why a session ends which does not end by itself; only the first is
+ * written. At info, as it is the client's doing, and at error for INTERNAL_ERROR. */
+void h2_session_log_end(h2_session *session, apr_uint32_t error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The connection is of no use: aborts all streams, sends nothing. */
 void h2_session_abort(h2_session *session, apr_status_t rv);

@@ -232,6 +232,20 @@ static int is_to_be_read(const h2_stream *stream)
            && stream->exchange.in_is_ended;
 }
 
+static const char *side_of(const h2_stream *stream)
+{
+    switch (stream->trace.reset_by) {
+    case H2_RESET_SENT:
+        return "by us";
+    case H2_RESET_RECEIVED:
+        return "by the client";
+    case H2_RESET_NONE:
+    case H2_RESET_LOST:
+        break;
+    }
+    return "by the end of its connection";
+}
+
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     int is_running = stream->exchange.is_running;
@@ -272,9 +286,9 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     note_trace(session, stream, error);
     session->flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
     if (error) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
-                      H2_ID_FMT "stream reset with error %u", session->c->id, stream->id,
-                      (unsigned)error);
+        h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "stream reset with error %u (%s) %s",
+               session->c->id, stream->id, (unsigned)error, h2_session_error_name(error),
+               side_of(stream));
     }
     if (!is_running) {
         append_done(session, stream);

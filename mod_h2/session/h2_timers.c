@@ -108,12 +108,23 @@ static int keeps_up(const h2_session *session, h2_stream *stream, apr_interval_t
            || h2_session_lets_wait(session, stream, timeout);
 }
 
-static void reset(h2_session *session, h2_stream *stream, apr_uint32_t error, const char *reason)
+static void reset(h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
-    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, APR_TIMEUP, session->c, H2_ID_FMT "%s, stream is reset",
-                  session->c->id, stream->id, reason);
     stream->stalled_since = stream->grace_until = stream->credit_until = 0;
     nghttp2_submit_rst_stream(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, error);
+}
+
+void h2_session_note_slow(h2_session *session, const h2_stream *stream,
+                          apr_interval_time_t timeout)
+{
+    /* Where the client's TCP takes nothing, it is the connection that ends, with a line of its own. */
+    int level = h2_io_is_blocked(&session->io) ? APLOG_DEBUG : APLOG_INFO;
+
+    h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_RESPONSE_RATE);
+    h2_log(level, 0, session->c,
+           H2_ID_FMT "the client takes less of the response than H2MinResponseRate (%d bytes a second) "
+           "within H2StreamTimeout (%" APR_TIME_T_FMT " ms): the stream is reset", session->c->id,
+           stream->id, session->conf->min_response_rate, apr_time_as_msec(timeout));
 }
 
 static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now)
@@ -129,8 +140,8 @@ static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now
             return;
         }
         if (!keeps_up(session, stream, timeout)) {
-            h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_RESPONSE_RATE);
-            reset(session, stream, NGHTTP2_CANCEL, "the client takes too little data");
+            h2_session_note_slow(session, stream, timeout);
+            reset(session, stream, NGHTTP2_CANCEL);
             return;
         }
         stream->stalled_since = now;
@@ -144,7 +155,9 @@ static void check_stream(h2_session *session, h2_stream *stream, apr_time_t now)
     check_stalled(session, stream, now);
     if (stream->grace_until) {
         if (stream->grace_until <= now) {
-            reset(session, stream, NGHTTP2_NO_ERROR, "the rest of the request is of no use");
+            h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "the response is out, and the rest of the "
+                   "request has not come: the stream is reset", session->c->id, stream->id);
+            reset(session, stream, NGHTTP2_NO_ERROR);
             return;
         }
         h2_session_check_streams_at(session, stream->grace_until);
@@ -179,19 +192,24 @@ static int check_patience(h2_session *session, apr_time_t now)
     if (!session->is_settings_acked && session->begun + session->timeout <= now) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_SETTINGS);
         h2_session_terminate(session, NGHTTP2_SETTINGS_TIMEOUT,
-                             "the client has not acknowledged our SETTINGS within Timeout");
+                             "the client has not acknowledged our SETTINGS within Timeout (%"
+                             APR_TIME_T_FMT " ms)", apr_time_as_msec(session->timeout));
         return 0;
     }
     if (session->within_since && conf->max_header_time
         && session->within_since + conf->max_header_time <= now) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_HEADER_TIME);
         h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
-                             "a frame or field block took longer than H2MaxHeaderTime");
+                             "a frame or field block took longer than H2MaxHeaderTime (%"
+                             APR_TIME_T_FMT " ms)", apr_time_as_msec(conf->max_header_time));
         return 0;
     }
     if (conf->max_connection_time && session->begun + conf->max_connection_time <= now
         && session->state == H2_SESSION_OPEN) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIME);
+        h2_log(APLOG_INFO, 0, session->c, H2_ID_FMT "H2MaxConnectionTime (%" APR_TIME_T_FMT
+               " ms) is over: the connection ends when what it has asked for is answered",
+               session->c->id, 0, apr_time_as_msec(conf->max_connection_time));
         h2_session_drain(session, 1);
     }
     return 1;
@@ -205,16 +223,21 @@ static void give_up(h2_session *session)
     }
     else if (h2_io_is_blocked(&session->io)) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIMEOUT);
+        h2_session_log_end(session, NGHTTP2_NO_ERROR,
+                           "the client's TCP has taken less than H2MinResponseRate (%d bytes a "
+                           "second) within Timeout (%" APR_TIME_T_FMT " ms)",
+                           session->conf->min_response_rate, apr_time_as_msec(session->timeout));
         h2_session_abort(session, APR_TIMEUP);
     }
     else if (session->open_count) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIMEOUT);
-        h2_session_terminate(session, NGHTTP2_NO_ERROR, "timeout");
+        h2_session_terminate(session, NGHTTP2_NO_ERROR,
+                             "requests are open, and nothing has come or gone within Timeout (%"
+                             APR_TIME_T_FMT " ms)", apr_time_as_msec(session->timeout));
     }
     else if (session->state == H2_SESSION_OPEN) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_IDLE);
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, session->c,
-                      H2_ID_FMT "idle, closing", session->c->id, 0);
+        h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "idle, closing", session->c->id, 0);
         h2_session_drain(session, 0);
     }
 }

@@ -22,6 +22,9 @@
  * the client shall not lose the response by our reset. */
 #define H2_GRACE_USEC (APR_USEC_PER_SEC / 2)
 
+/* What nghttp2 lets a response's fields have where H2MaxHeaderBlockLen does not say. */
+#define H2_NGHTTP2_HEADER_BLOCK_BYTES 65536
+
 /* Of DATA, what useful work is counted in. */
 #define H2_WORK_BYTES 2048
 
@@ -227,8 +230,8 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     }
     rv = h2_chunks_read(&stream->exchange.out, session->pack + session->pack_used, length);
     if (rv != APR_SUCCESS) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, session->c,
-                      H2_ID_FMT "response cannot be read any more", session->c->id, stream->id);
+        h2_log(APLOG_ERR, rv, session->c, H2_ID_FMT "a file of the response cannot be read any more: "
+               "the stream is reset", session->c->id, stream->id);
         session->pack_used = used;
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
@@ -300,6 +303,7 @@ static void note_reset(h2_session *session, h2_stream *stream, apr_uint32_t erro
 {
     int limit = session->conf->max_stream_errors;
 
+    ++session->reset_out_count;
     h2_stats_count_of(session->loop->stats, H2_COUNT_RESETS_SENT0, error, H2_STATS_ERRORS);
     if (stream) {
         stream->trace.reset_by = H2_RESET_SENT;
@@ -318,7 +322,8 @@ static void note_reset(h2_session *session, h2_stream *stream, apr_uint32_t erro
     }
     if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->error_count > limit) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_STREAM_ERRORS);
-        h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR, "more errors than H2MaxStreamErrors");
+        h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR,
+                             "more errors than H2MaxStreamErrors (%d) in flow control", limit);
         return;
     }
     h2_session_charge(session, H2_FLOOD_ERRORS);
@@ -330,6 +335,11 @@ static void note_goaway(h2_session *session, const nghttp2_goaway *goaway)
         return; /* the notice that goes before it */
     }
     session->is_goaway_queued = 0;
+    if (goaway->error_code != NGHTTP2_NO_ERROR) { /* unless we have said why, nghttp2 does */
+        h2_session_log_end(session, goaway->error_code, "protocol error of the client%s%.*s",
+                           goaway->opaque_data_len ? ": " : "", (int)goaway->opaque_data_len,
+                           (const char *)goaway->opaque_data);
+    }
     h2_stats_count_of(session->loop->stats, H2_COUNT_GOAWAYS_SENT0, goaway->error_code,
                       H2_STATS_ERRORS);
 }
@@ -432,10 +442,14 @@ static int on_frame_not_send(nghttp2_session *ngh2, const nghttp2_frame *frame, 
     if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
         h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
 
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, session->c,
-                      H2_ID_FMT "response fields are larger than H2MaxHeaderBlockLen allows",
-                      session->c->id, frame->hd.stream_id);
-        if (stream && class_of(&frame->headers) != '1') {
+        int is_interim = class_of(&frame->headers) == '1';
+
+        h2_log(APLOG_ERR, 0, session->c,
+               H2_ID_FMT "response fields are larger than H2MaxHeaderBlockLen (%d) allows: %s",
+               session->c->id, frame->hd.stream_id, session->conf->max_header_block_bytes
+                   ? session->conf->max_header_block_bytes : H2_NGHTTP2_HEADER_BLOCK_BYTES,
+               is_interim ? "the interim response is left out" : "the stream is reset");
+        if (stream && !is_interim) {
             h2_transmit_reset(session, stream, NGHTTP2_INTERNAL_ERROR);
         }
     }

@@ -593,6 +593,7 @@ def test_a_limit_of_time_may_be_as_long_as_can_be_written(servers):
     config = "".join("%s 9223372036854\n" % name for name in (
         "H2MaxHeaderTime", "H2MaxConnectionTime", "H2StreamTimeout")) + PLAIN
     client = open_client(servers.get("patient", "event", config), "clear")
+    client.wait_settings()      # else its acknowledgement may come in the middle of the PING
     stream = client.request("POST", "/h2test/read", end=False)
     client.send_raw(frame_bytes(PING, 0, 0, b"8 bytes.")[:12])
     time.sleep(0.6)     # timers look every 250 ms

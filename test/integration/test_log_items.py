@@ -31,6 +31,10 @@ H2MaxWorkers 1
 <Location /h2test/pushes/>
     Header add Link "</files/1000.bin>; rel=preload"
 </Location>
+Alias /told/ "{docroot}/"
+<Location /told/>
+    Header set X-Told "expr=%{H2_STREAM_TAG} %{H2_REQUESTS} %{H2_WAIT} %{h2_stream_weight} %{H2_PUSHED}."
+</Location>
 <Location /errors/>
     ErrorDocument 404 /cgi/env
 </Location>
@@ -146,6 +150,37 @@ def test_requests_are_counted_and_not_ids(httpd, h2, name):
     found = items(httpd, name)
     assert found["stream"] == "101" and found["requests"] == "2"
     wait_until(lambda: name in (httpd.root / "waited.log").read_text(), "the other log")
+
+
+# -- variables --------------------------------------------------------------------------------------
+
+
+def test_expressions_know_what_the_log_does(httpd, h2, name):
+    h2.get("/files/1.bin")
+    told = h2.get("/told/files/1.bin", {"x-id": name}).headers["x-told"]
+    found = items(httpd, name)
+    assert told == "%s 2 %s 16 ." % (found["tag"], found["wait"])
+
+
+def test_expressions_know_nothing_of_http_1_1(httpd):
+    with Http1(httpd.address("clear")) as client:
+        assert client.get("/told/files/1.bin").headers["x-told"].split() == ["."]
+
+
+def test_other_modules_can_ask_for_them(httpd, h2):
+    def ask(name, client=h2):
+        return client.get("/h2test/lookup?name=" + name).text
+    assert ask("H2_REQUESTS") == "1" and ask("H2_REQUESTS") == "2"
+    assert int(ask("H2_WAIT")) >= 0 and ask("H2_STREAM_ID") == "7"
+    assert ask("H2_NOTHING") == "" and ask("HTTP2") == "on"
+    with Http1(httpd.address("clear")) as client:
+        assert ask("H2_WAIT", client) == ask("H2_REQUESTS", client) == ""
+        assert ask("HTTP2", client) == "off"
+
+
+def test_the_environment_has_them_not(h2):
+    text = h2.get("/cgi/env").text
+    assert "H2_STREAM_ID=1\n" in text and "H2_WAIT" not in text and "H2_REQUESTS" not in text
 
 
 # -- priorities -------------------------------------------------------------------------------------

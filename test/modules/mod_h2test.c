@@ -613,6 +613,18 @@ static int do_info(request_rec *r, writer *w)
     return OK;
 }
 
+/* name=NAME  a variable, as other modules ask for it */
+static int do_lookup(request_rec *r, writer *w)
+{
+    APR_OPTIONAL_FN_TYPE(http2_var_lookup) *look_up = APR_RETRIEVE_OPTIONAL_FN(http2_var_lookup);
+
+    apr_brigade_printf(w->bb, NULL, NULL, "%s",
+                       look_up ? look_up(r->pool, r->server, r->connection, r,
+                                         (char *)arg(r, "name", "")) : "no such function");
+    writer_pass(w);
+    return OK;
+}
+
 static const struct {
     const char *name;
     int (*run)(request_rec *r, writer *w);
@@ -635,6 +647,7 @@ static const struct {
     { "closed", do_closed },
     { "polled", do_polled },
     { "info", do_info },
+    { "lookup", do_lookup },
 };
 
 static void set_trailers(request_rec *r)

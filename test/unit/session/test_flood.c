@@ -151,6 +151,17 @@ static void each_cause_has_its_words(void **state)
     }
 }
 
+static void a_limit_is_told_with_its_burst(void **state)
+{
+    (void)state;
+    assert_int_equal(h2_flood_limit_of(&flood, H2_FLOOD_RESETS).rate, 20);
+    assert_int_equal(h2_flood_limit_of(&flood, H2_FLOOD_RESETS).burst, 200);
+    assert_int_equal(h2_flood_limit_of(&flood, H2_FLOOD_REFUSED).burst, 50);
+    assert_int_equal(h2_flood_limit_of(&flood, H2_FLOOD_LATE).rate, 100);
+    conf.max_session_streams = APR_INT32_MAX;
+    assert_int_equal(h2_flood_limit_of(&flood, H2_FLOOD_RESETS).burst, APR_INT32_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -169,6 +180,7 @@ int main(void)
         TEST(a_limit_of_0_is_none),
         TEST(a_clock_that_jumps_does_no_harm),
         TEST(each_cause_has_its_words),
+        TEST(a_limit_is_told_with_its_burst),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <http_protocol.h>
+#include <http_request.h>
 
 #include "stats/h2_report.h"
 #include "status/h2_metrics.h"
@@ -15,6 +16,9 @@
 
 /* What a query may ask for in seconds. */
 #define REFRESH_MAX 3600
+
+/* Each takes a second at most. */
+#define TRIES_MAX 4
 
 typedef struct status_query {
     int wants_json;
@@ -86,12 +90,29 @@ static const char *parse_query(request_rec *r, status_query *query)
     return error;
 }
 
+/* Its loop may be late, or somebody else may have asked for another one at the same time: as long as
+ * there is such a connection it is asked again. */
+static int find_connection(request_rec *r, apr_int64_t id, h2_connection_report *report)
+{
+    int tries;
+
+    for (tries = 0; tries < TRIES_MAX; ++tries) {
+        h2_report_ask(id);
+        if (h2_report_get_connection(id, report)) {
+            return 1;
+        }
+        if (!h2_view_has_session(r->pool, id)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
 static int show_connection(request_rec *r, const status_query *query)
 {
     h2_connection_report *report = apr_pcalloc(r->pool, sizeof(*report));
 
-    h2_report_ask(query->connection_id);
-    if (!h2_report_get_connection(query->connection_id, report)) {
+    if (!find_connection(r, query->connection_id, report)) {
         return refuse(r, HTTP_NOT_FOUND, "There is no such connection, or it has ended.");
     }
     if (query->wants_json) {
@@ -137,7 +158,7 @@ int h2_status_handler(request_rec *r)
     if (!r->handler || r->handler[0] != HANDLER[0] || strcmp(r->handler, HANDLER)) {
         return DECLINED;
     }
-    r->allowed = AP_METHOD_BIT << M_GET;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET) { /* HEAD is that, too */
         return HTTP_METHOD_NOT_ALLOWED;
     }

@@ -52,6 +52,14 @@ static void find_children(h2_view *view)
     }
 }
 
+/* A loop that has no connections makes no reports: what its last one says of memory that is kept is
+ * still so. */
+static void add_empty(h2_view *view, const h2_loop_report *report)
+{
+    view->memory[H2_MEMORY_BLOCKS] += report->memory[H2_MEMORY_BLOCKS];
+    view->memory[H2_MEMORY_CONTEXTS] += report->memory[H2_MEMORY_CONTEXTS];
+}
+
 static void add_report(h2_view *view, const h2_loop_report *report)
 {
     int i;
@@ -81,7 +89,13 @@ static void find_reports(h2_view *view, apr_pool_t *pool)
 
     for (i = 0; i < count; ++i) {
         for (k = 0; k < loop_count && atomic_load(&slots[i].pid) > 0; ++k) {
-            if (h2_report_get_loop(i, k, report) && report->made > view->now - REPORT_USEC) {
+            if (!h2_report_get_loop(i, k, report)) {
+                continue;
+            }
+            if (!h2_stats_gauge_of_loop(&slots[i], k, H2_GAUGE_SESSIONS)) {
+                add_empty(view, report);
+            }
+            else if (report->made > view->now - REPORT_USEC) {
                 add_report(view, report);
             }
         }
@@ -174,6 +188,17 @@ static void complete_last(h2_view *view)
     }
 }
 
+/* Nobody takes samples where there are no connections: but the threads stay. */
+static void keep_threads(h2_sample *samples, int first, int last)
+{
+    int i;
+
+    for (i = first + 1; i < last; ++i) {
+        samples[i].workers = samples[first].workers;
+        samples[i].spare_workers = samples[first].spare_workers;
+    }
+}
+
 static void find_history(h2_view *view)
 {
     int i, last = -1;
@@ -181,12 +206,16 @@ static void find_history(h2_view *view)
     h2_history_get(view->samples, view->now - HISTORY_DELAY);
     complete_last(view);
     for (i = 0; i < H2_HISTORY_SECONDS; ++i) {
-        if (!is_missing(&view->samples[i])) {
-            if (last >= 0 && i - last > 1 && i - last <= GAP_MAX + 1) {
-                fill_gap(view->samples, last, i);
-            }
-            last = i;
+        if (is_missing(&view->samples[i])) {
+            continue;
         }
+        if (last >= 0 && i - last <= GAP_MAX + 1) {
+            fill_gap(view->samples, last, i);
+        }
+        else if (last >= 0) {
+            keep_threads(view->samples, last, i);
+        }
+        last = i;
     }
 }
 
@@ -215,6 +244,20 @@ h2_view *h2_view_all(apr_pool_t *pool)
     find_reports(view, pool);
     find_workers(view, pool);
     return view;
+}
+
+int h2_view_has_session(apr_pool_t *pool, apr_int64_t id)
+{
+    h2_view *view = h2_view_counts(pool);
+    int i;
+
+    find_reports(view, pool);
+    for (i = 0; i < view->sessions->nelts; ++i) {
+        if (APR_ARRAY_IDX(view->sessions, i, h2_session_report).id == id) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 apr_uint64_t h2_view_total(const h2_stats_sum *sum, const char *name)

@@ -57,6 +57,9 @@ h2_view *h2_view_counts(apr_pool_t *pool);
 /* And what has to be asked for, history and threads: may wait for about a second. */
 h2_view *h2_view_all(apr_pool_t *pool);
 
+/* Is this one of the connections that the last reports have? */
+int h2_view_has_session(apr_pool_t *pool, apr_int64_t id);
+
 /* Of one family of h2_stats_names.h: all its members together. */
 apr_uint64_t h2_view_total(const h2_stats_sum *sum, const char *family);
 

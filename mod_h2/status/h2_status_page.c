@@ -122,9 +122,9 @@ static void write_lines(request_rec *r, const h2_view *view)
     chart->is_wide = 1;
     h2_chart_add(chart, "requests", "a", samples, offsetof(h2_sample, requests), 1);
     h2_chart_write(r, chart);
-    chart = new_chart(r, view, "Threads and what waits for them", "", H2_CHART_COUNT);
+    chart = new_chart(r, view, "Threads", "", H2_CHART_COUNT);
     h2_chart_add(chart, "running", "a", samples, offsetof(h2_sample, running), 0);
-    h2_chart_add(chart, "idle threads", "b", samples, offsetof(h2_sample, spare_workers), 0);
+    h2_chart_add(chart, "idle", "b", samples, offsetof(h2_sample, spare_workers), 0);
     h2_chart_add(chart, "waiting", "c", samples, offsetof(h2_sample, waiting), 0);
     h2_chart_write(r, chart);
     chart = new_chart(r, view, "Connections and streams", "", H2_CHART_COUNT);

@@ -1,5 +1,6 @@
 #include "status/h2_status_tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <http_protocol.h>
@@ -7,6 +8,9 @@
 #include "stats/h2_stats_names.h"
 #include "status/h2_escape.h"
 #include "status/h2_html.h"
+
+/* More connections than this nobody reads. */
+#define SESSIONS_MAX 30
 
 /* What a limit that was hit means, and what to look at. */
 typedef struct limit {
@@ -103,15 +107,28 @@ static void write_session(request_rec *r, const h2_view *view, const h2_session_
               h2_html_bytes(pool, session->sent_bytes), "</td></tr>\n", NULL);
 }
 
+/* Those with the most streams first, then those that were busy last. */
+static int compare_sessions(const void *a, const void *b)
+{
+    const h2_session_report *first = a, *second = b;
+
+    if (first->open != second->open) {
+        return (first->open < second->open) ? 1 : -1;
+    }
+    return (first->idle > second->idle) - (first->idle < second->idle);
+}
+
 static void write_sessions(request_rec *r, const h2_view *view)
 {
+    apr_array_header_t *sessions = apr_array_copy(r->pool, view->sessions);
+    int i, count = (sessions->nelts < SESSIONS_MAX) ? sessions->nelts : SESSIONS_MAX;
     const char *intro = "";
-    int i;
 
-    if (view->session_count > view->sessions->nelts) {
-        intro = apr_psprintf(r->pool, "%d of %d are listed.", view->sessions->nelts,
+    if (view->session_count > count) {
+        intro = apr_psprintf(r->pool, "The busiest %d of %d; the JSON has more.", count,
                              view->session_count);
     }
+    qsort(sessions->elts, (size_t)sessions->nelts, (size_t)sessions->elt_size, compare_sessions);
     h2_html_begin_table(r, "Open connections", intro,
                         apr_pstrcat(r->pool, "<th>id</th>",
                                     view->is_extended ? "<th>client</th><th>site</th>" : "",
@@ -119,10 +136,10 @@ static void write_sessions(request_rec *r, const h2_view *view)
                                     "<th class=\"r\">streams</th><th class=\"r\">running</th>"
                                     "<th class=\"r\">waiting</th><th class=\"r\">ever</th>"
                                     "<th class=\"r\">sent</th>", NULL));
-    for (i = 0; i < view->sessions->nelts; ++i) {
-        write_session(r, view, &APR_ARRAY_IDX(view->sessions, i, h2_session_report));
+    for (i = 0; i < count; ++i) {
+        write_session(r, view, &APR_ARRAY_IDX(sessions, i, h2_session_report));
     }
-    if (!i) {
+    if (!count) {
         ap_rputs("<tr><td colspan=\"11\" class=\"s\">none</td></tr>\n", r);
     }
     h2_html_end_table(r);

@@ -120,11 +120,20 @@ check_end() {
     check "no child died" "" "$(grep -hE "$marks" "$demo/log/error.log" "$demo/log/output.log" | head -n 3)"
 }
 
+check_status() {
+    local format='%{http_code} %{content_type}' requests
+    check "http2-status" "200 text/html; charset=utf-8" \
+        "$(fetch -o /dev/null -w "$format" "$http/http2-status")"
+    requests=$(fetch "$http/http2-status?json" | sed -n 's/.*"requests":\([0-9]*\),"requests_by.*/\1/p')
+    check "http2-status counts" yes "$([ "${requests:-0}" -ge 30 ] && echo yes || echo "$requests")"
+}
+
 run_checks() {
     check_protocols
     check_tiles
     check_cgi
     check_tools
+    check_status
     check_application
     check_end
     [ $failed = 0 ] || say "The error log is ${demo#"$root"/}/log/error.log"

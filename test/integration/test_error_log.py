@@ -52,7 +52,7 @@ KeepAliveTimeout 1
 """ + VHOSTS
 PORTS = ("tls", "clear", "floods", "patient", "brief", "hasty")
 
-LINE = re.compile(r"\[http2:(\w+)\] \[pid \d+:tid \d+\] (?:\([^)]*\)[^[]*)?(?:[\w.]+\(\d+\): )?"
+LINE = re.compile(r"\[http2:(\w+)\] \[pid \d+:tid \d+\] (?:\([^)]*\)[^[]*)?(?:[\w./-]+\(\d+\): )?"
                   r"\[client 127\.0\.0\.1:(\d+)\] (AH\d+: )?h2\((\d+)-(\d+)\): (.*)")
 END = re.compile(r"(.*), shutdown, remote\.emitted=(\d+), answered=(\d+), resets\.client=(\d+), "
                  r"resets\.server=(\d+), seconds=(\d+\.\d{3}), error=(\w+)$")

@@ -324,10 +324,11 @@ static apr_status_t find_preface(conn_rec *c, int *pis_found)
     apr_bucket_brigade *bb = apr_brigade_create(c->pool, c->bucket_alloc);
     apr_time_t until = apr_time_now() + c->base_server->timeout;
     apr_size_t before, length;
-    int is_readable, is_ended = 0;
-    apr_status_t rv = look_for_preface(c, bb, 4, &length);
+    int is_readable, is_ended = 0, is_tls = ap_ssl_conn_is_ssl(c);
+    /* mod_ssl gives what a record has, but never more than it was asked for at first. */
+    apr_status_t rv = look_for_preface(c, bb, is_tls ? H2_PREFACE_BYTES : 4, &length);
 
-    if (rv == APR_SUCCESS && length) {
+    if (rv == APR_SUCCESS && length && !is_tls) {
         rv = look_for_preface(c, bb, H2_PREFACE_BYTES, &length);
     }
     while (rv == APR_SUCCESS && length && length < H2_PREFACE_BYTES && !is_ended) {

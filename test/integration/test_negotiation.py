@@ -8,6 +8,7 @@ import pytest
 from conftest import open_client
 from h1client import Http1
 from h2client import INITIAL_WINDOW_SIZE, PREFACE, PROTOCOL_ERROR, SETTINGS, Tls, Wire, frame_bytes
+from servers import PLAIN
 
 UPGRADE = (b"GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\n"
            b"Upgrade: h2c\r\nHTTP2-Settings: %%SETTINGS%%\r\n\r\n")
@@ -81,6 +82,16 @@ def test_the_preface_over_tls_without_alpn_h2_starts_no_h2(httpd):
     with Http1(httpd.address("tls"), Tls(alpn=("http/1.1",))) as client:
         client.send(PREFACE + frame_bytes(SETTINGS, 0, 0))
         assert client.read_to_end().startswith(b"HTTP/1.1 400")
+
+
+def test_the_preface_over_tls_starts_h2_where_direct_is_on(servers, mpm):
+    server = servers.get("direct", mpm, PLAIN + "\nH2Direct on\n")
+    for alpn in ((), ("http/1.1",)):
+        client = open_client(server, "tls", tls=Tls(alpn=alpn))
+        assert client.get("/text.txt").status == 200
+        with Http1(server.address("tls"), Tls(alpn=alpn)) as old:
+            old.send(b"GET / HTTP/1.0\r\n\r\n")
+            assert old.read_to_end().startswith(b"HTTP/1.1 ")
 
 
 def test_old_ciphers_get_no_h2_where_modern_tls_is_asked_for(httpd):

@@ -45,7 +45,7 @@ static const char *value_text(apr_pool_t *pool, const h2_chart *chart, apr_uint6
 /* A round number that no point exceeds, and whose half is round, too. */
 static apr_uint64_t top_of(const h2_chart *chart)
 {
-    static const apr_uint64_t steps[] = {2, 4, 6, 10, 20};
+    static const apr_uint64_t steps[] = {2, 3, 4, 6, 10, 20};
     apr_uint64_t highest = 0, unit = 1;
     unsigned k, base = (chart->unit == H2_CHART_BYTES) ? 1024 : 10;
     int i, point;
@@ -64,7 +64,7 @@ static apr_uint64_t top_of(const h2_chart *chart)
         unit *= 10;
     }
     for (k = 0; k < sizeof(steps) / sizeof(steps[0]); ++k) {
-        if (highest <= steps[k] * unit) {
+        if (highest <= steps[k] * unit && (unit > 1 || steps[k] % 2 == 0)) {
             return steps[k] * unit;
         }
     }

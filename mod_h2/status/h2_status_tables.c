@@ -345,6 +345,8 @@ static void write_flow(request_rec *r, const h2_view *view)
     write_fact(r, "fields received, of their size",
                h2_html_share(pool, counts[H2_COUNT_BLOCKS_IN], counts[H2_COUNT_FIELDS_IN]));
     write_fact(r, "secondary connections reused", h2_html_share(pool, reused, made + reused));
+    write_fact(r, "secondary connections kept",
+               h2_html_count(pool, view->memory[H2_MEMORY_CONTEXTS]));
     write_fact(r, "requests without another thread",
                h2_html_share(pool, counts[H2_COUNT_REQUESTS_LEADER], counts[H2_COUNT_REQUESTS]));
     write_fact(r, "of these, with the lead lost", h2_html_count(pool, counts[H2_COUNT_LEADS_LOST]));

@@ -101,15 +101,19 @@ static void describe_stream(const h2_session *session, const h2_stream *stream,
 
 static void describe_settings(const h2_session *session, h2_connection_report *report)
 {
+    const int last = NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES;
     int i;
 
-    for (i = 1; i <= NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES; ++i) {
+    for (i = 1; i <= last; ++i) {
         if (i == 7) {
             continue; /* there is none of that number */
         }
         report->our_settings[i] = nghttp2_session_get_local_settings(session->ngh2, i);
         report->their_settings[i] = nghttp2_session_get_remote_settings(session->ngh2, i);
     }
+    /* Neither 0 nor 1: it was not said. */
+    report->our_settings[last] = (report->our_settings[last] == 1);
+    report->their_settings[last] = (report->their_settings[last] == 1);
     /* nghttp2 does not know of this one, see h2_transmit.c. */
     report->our_settings[NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS] =
         (apr_uint32_t)session->conf->max_session_streams;

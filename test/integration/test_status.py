@@ -429,6 +429,7 @@ def test_a_connection_is_shown_with_its_settings_windows_and_streams_in_order(ev
     assert found["settings"]["client"]["initial_window_size"] == 70000
     assert found["settings"]["client"]["max_frame_size"] == 20000
     assert found["settings"]["ours"]["max_concurrent_streams"] == 20
+    assert found["settings"]["ours"]["no_rfc7540_priorities"] == 0
     assert found["settings"]["is_acknowledged"] is True
     assert all(s["is_shut"] and not s["is_sending"] for s in found["in_order"])
     assert found["in_order"][0]["request"] == "GET /files/1048576.bin"

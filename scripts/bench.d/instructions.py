@@ -9,25 +9,33 @@ from servers import Failed, Server, which
 
 FEW, MANY = 500, 2500
 _LIMIT_SECONDS = 240
-_TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.M)
+TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.M)
+
+
+def server_of(site, tools, name):
+    """A server under callgrind, which writes its file when the server, no longer root, ends."""
+    return Server(site, tools, name, options=["-X"], unprivileged=True,
+                  prefix=[which("valgrind"), "--tool=callgrind", "-q", "--vgdb=no",
+                          "--callgrind-out-file=callgrind.out"])
+
+
+def command_of(name, server, tls, streams, requests):
+    """h2load with so many requests on one connection."""
+    scheme = "https" if tls else "http"
+    port = server.ports["tls" if tls else "clear"]
+    command = [which("h2load"), "-t1", "-c1", f"-m{streams}", f"-n{requests}",
+               f"--tls13-ciphers={configs.TLS13_CIPHER}", "--groups=X25519",
+               f"{scheme}://127.0.0.1:{port}/1k.txt"]
+    return command + ["--h1"] if name == "h1" else command
 
 
 def _run(fleet, name, tls, streams, requests):
-    # callgrind writes its file when the server, no longer root, ends.
-    server = Server(fleet.site, fleet.tools, name, options=["-X"], unprivileged=True,
-                    prefix=[which("valgrind"), "--tool=callgrind", "-q", "--vgdb=no",
-                            "--callgrind-out-file=callgrind.out"])
+    server = server_of(fleet.site, fleet.tools, name)
     out = os.path.join(server.home, "callgrind.out")
     server.start()
     try:
-        scheme = "https" if tls else "http"
-        port = server.ports["tls" if tls else "clear"]
-        command = [which("h2load"), "-t1", "-c1", f"-m{streams}", f"-n{requests}",
-                   f"--tls13-ciphers={configs.TLS13_CIPHER}", "--groups=X25519",
-                   f"{scheme}://127.0.0.1:{port}/1k.txt"]
-        if name == "h1":
-            command.append("--h1")
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS)
+        done = subprocess.run(command_of(name, server, tls, streams, requests),
+                              capture_output=True, text=True, timeout=_LIMIT_SECONDS)
         if f"{requests} succeeded" not in done.stdout:
             raise Failed("h2load: " + " ".join(done.stdout.split()[-40:]))
     except subprocess.TimeoutExpired:
@@ -37,7 +45,7 @@ def _run(fleet, name, tls, streams, requests):
     if not os.path.exists(out):
         raise Failed(f"callgrind wrote no file: {server.log_tail()}")
     with open(out) as f:
-        counts = _TOTALS.findall(f.read())
+        counts = TOTALS.findall(f.read())
     if not counts:
         raise Failed("callgrind's file has no totals")
     return int(counts[-1])

@@ -169,6 +169,19 @@ def print_instructions(rows):
     _print_row_notes(rows)
 
 
+def print_status(rows, seconds):
+    print("\nThe status page, read every %d s while one connection asks as fast as it can "
+          "(instructions by callgrind)" % seconds)
+    table = []
+    for row, found in rows.items():
+        share = found["page"] / (seconds * found["rate"])
+        table.append([row, number(found["page"]), number(found["rate"]), number(found["request"]),
+                      number(found["request"] + share),
+                      f"{100 * share / found['request']:.2f} %"])
+    _print_rows("what is read", ["a reading", "requests/s", "a request", "with readings", "more"],
+                table)
+
+
 def print_scaling(rows):
     servers = [name for name in NAMES if any(name in found for found in rows.values())]
     print("\nWhat keeps threads waiting for one another, clear text")

@@ -48,7 +48,8 @@ static void write_head(request_rec *r, const char *title, int refresh, const cha
               "<meta name=\"robots\" content=\"noindex\">\n<title>", title,
               " &#183; HTTP/2</title>\n", NULL);
     if (refresh) {
-        ap_rprintf(r, "<noscript><meta http-equiv=\"refresh\" content=\"%d\"></noscript>\n", refresh);
+        ap_rprintf(r, "<noscript><meta http-equiv=\"refresh\" content=\"%d\"></noscript>\n",
+                   refresh);
     }
     ap_rvputs(r, "<style nonce=\"", nonce, "\">", h2_style_sheet, "</style>\n</head>\n", NULL);
 }
@@ -59,7 +60,8 @@ void h2_html_begin(request_rec *r, const char *title, const char *details, int r
 
     set_fields(r, nonce);
     write_head(r, safe, refresh, nonce);
-    ap_rvputs(r, "<body>\n<header>\n<div class=\"logo\" aria-hidden=\"true\">h2</div>\n<div class=\"name\"><h1>",
+    ap_rvputs(r, "<body>\n<header>\n<div class=\"logo\" aria-hidden=\"true\">h2</div>\n"
+              "<div class=\"name\"><h1>",
               safe, "</h1><p>", details, "</p></div>\n<nav>"
               "<span id=\"live\" hidden>live</span><button id=\"pause\" type=\"button\" hidden>Pause"
               "</button>", NULL);

@@ -169,8 +169,9 @@ static void write_memory(request_rec *r, const h2_view *view)
             highest = (view->memory[i] > highest) ? view->memory[i] : highest;
         }
     }
-    ap_rvputs(r, "<figure class=\"card\"><figcaption><b>Memory of connections</b><span class=\"key\"><b>",
-              h2_html_bytes(r->pool, total), "</b> in all</span></figcaption><div class=\"bars\">", NULL);
+    ap_rvputs(r, "<figure class=\"card\"><figcaption><b>Memory of connections</b>"
+              "<span class=\"key\"><b>", h2_html_bytes(r->pool, total),
+              "</b> in all</span></figcaption><div class=\"bars\">", NULL);
     for (i = 0; i < H2_MEMORY_USES; ++i) {
         if (i != H2_MEMORY_CONTEXTS) {
             h2_chart_bar(r, names[i], h2_html_bytes(r->pool, view->memory[i]), view->memory[i],

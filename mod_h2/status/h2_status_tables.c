@@ -91,8 +91,8 @@ static void write_session(request_rec *r, const h2_view *view, const h2_session_
     ap_rprintf(r, "<tr><td><a href=\"?connection=%" APR_INT64_T_FMT "\">%" APR_INT64_T_FMT
                "</a></td>", session->id, session->id);
     if (view->is_extended) {
-        ap_rvputs(r, "<td class=\"nw\"><code>", h2_escape_html(pool, session->client), "</code></td><td>",
-                  h2_escape_html(pool, session->server), "</td>", NULL);
+        ap_rvputs(r, "<td class=\"nw\"><code>", h2_escape_html(pool, session->client),
+                  "</code></td><td>", h2_escape_html(pool, session->server), "</td>", NULL);
     }
     ap_rvputs(r, "<td>", h2_html_words(pool, h2_view_origin(session->origin)),
               "</td><td><span class=\"pill", session->state ? " w" : session->idle ? "" : " a", "\">",
@@ -153,8 +153,8 @@ static void write_worker(request_rec *r, const h2_view *view, const h2_view_work
     if (view->is_extended) {
         ap_rvputs(r, "<td class=\"r\">",
                   worker->begun ? h2_html_duration(r->pool, view->now - worker->begun) : "",
-                  "</td><td class=\"nw\"><code>", h2_escape_html(r->pool, worker->client), "</code></td><td>",
-                  h2_escape_html(r->pool, worker->vhost), "</td><td><code>",
+                  "</td><td class=\"nw\"><code>", h2_escape_html(r->pool, worker->client),
+                  "</code></td><td>", h2_escape_html(r->pool, worker->vhost), "</td><td><code>",
                   h2_escape_html(r->pool, worker->request), "</code></td>", NULL);
     }
     ap_rputs("</tr>\n", r);

@@ -27,6 +27,9 @@ static int count;
 static int heads[HEADS_MAX];
 static int head_count;
 
+/* HEADERS frames and their payload: that are to be judged, and that are usual. */
+static apr_uint32_t judged_count, judged_bytes, usual_count, usual_bytes;
+
 static int setup(void **state)
 {
     (void)state;
@@ -79,6 +82,10 @@ static void note_head(const h2_frame_scan *scan, apr_size_t at)
     assert_memory_equal(scan->seen, bytes + at - 9, 9);
     assert_true(head_count < HEADS_MAX);
     heads[head_count++] = scan->stream_id;
+    if (scan->type == NGHTTP2_HEADERS) {
+        ++judged_count;
+        judged_bytes += scan->length;
+    }
 }
 
 /* Everything, in pieces of so many bytes. */
@@ -90,6 +97,8 @@ static void scan_in_pieces(apr_size_t size)
     h2_frame_scan_init(&scan);
     count = 0;
     head_count = 0;
+    judged_count = 0;
+    judged_bytes = 0;
     while (at < length) {
         apr_size_t piece = (length - at < size) ? length - at : size;
         h2_scan_found what;
@@ -110,6 +119,8 @@ static void scan_in_pieces(apr_size_t size)
                                    scan.dependency.is_exclusive, at};
         }
     }
+    usual_count = scan.usual_count;
+    usual_bytes = scan.usual_bytes;
 }
 
 static void assert_found(int n, int id, int parent_id, int weight, int is_exclusive)
@@ -263,6 +274,30 @@ static void all_but_the_next_request_in_one_frame_is_judged(void **state)
     }
 }
 
+/* Whether a request is usual depends on where the pieces end. */
+static void each_request_is_judged_or_counted_as_usual(void **state)
+{
+    apr_size_t size;
+
+    (void)state;
+    append_head(4, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1);
+    append_zeros(4);
+    append_head(50, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3);
+    append_zeros(50);
+    append_head(3, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1);
+    append_zeros(3);
+    append_head(0, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 5);
+    append_head(10, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 9); /* 7 is left out */
+    append_zeros(10);
+    for (size = 1; size <= length; ++size) {
+        scan_in_pieces(size);
+        assert_int_equal(judged_count + usual_count, 4);
+        assert_int_equal(judged_bytes + usual_bytes, 64);
+    }
+    assert_int_equal(usual_count, 3);
+    assert_int_equal(usual_bytes, 54);
+}
+
 static void what_has_begun_is_known(void **state)
 {
     h2_frame_scan scan;
@@ -336,6 +371,7 @@ int main(void)
         TEST(what_follows_in_a_longer_frame_is_passed_over),
         TEST(the_largest_frame_is_passed_over),
         TEST(all_but_the_next_request_in_one_frame_is_judged),
+        TEST(each_request_is_judged_or_counted_as_usual),
         TEST(what_has_begun_is_known),
         TEST(no_stream_follows_the_highest_id),
         TEST(the_reserved_bit_of_an_id_does_not_count),

@@ -157,23 +157,30 @@ static const struct {
     {"reset", item_reset},
 };
 
+static const char *value_of(const h2_context *context, apr_pool_t *pool,
+                            const char *(*value)(const figures *of))
+{
+    figures *of = apr_pcalloc(pool, sizeof(*of));
+
+    of->context = context;
+    of->pool = pool;
+    of->stream = context->stream;
+    take_figures(of);
+    return value(of);
+}
+
 /* Called for each item of each request that is logged in a format that has it. */
 static const char *log_item(request_rec *r, char *name)
 {
-    figures of = {.context = h2_context_of(r->connection), .pool = r->pool};
+    const h2_context *context = h2_context_of(r->connection);
     apr_size_t i;
 
-    if (!of.context) {
-        return NULL; /* HTTP/1.1 */
-    }
-    of.stream = of.context->stream;
-    for (i = 0; i < sizeof(items) / sizeof(items[0]); ++i) {
+    for (i = 0; context && i < sizeof(items) / sizeof(items[0]); ++i) {
         if (!strcmp(items[i].name, name)) {
-            take_figures(&of);
-            return items[i].value(&of);
+            return value_of(context, r->pool, items[i].value);
         }
     }
-    return NULL;
+    return NULL; /* HTTP/1.1, or no such name */
 }
 
 static int register_items(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)

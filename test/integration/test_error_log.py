@@ -5,6 +5,7 @@ it was; nothing at warn for what is a client's doing; frames only where they are
 import re
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
@@ -250,6 +251,32 @@ def test_httpd_names_the_client(servers, mpm, transport):
     line = log.the_line(client)
     assert line.text.startswith("protocol error of the client")
     assert "[remote" not in log.text() and log.text().count("[client 127.0.0.1") == 1
+
+
+def test_the_documented_pattern_finds_who_was_thrown_out(httpd, log):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text()
+    pattern = re.search(r"^    (AH03401: h2.*)$", page, re.M).group(1)
+    client = open_client(httpd, "clear", port="floods")
+    with client.cork():
+        for _ in range(20):
+            client.send_ping()
+    client.wait_closed()
+    log.the_line(client)
+    assert len(re.findall(pattern, log.text(), re.M)) == 1
+
+
+def test_lines_of_a_connection_have_one_log_id(servers):
+    httpd = servers.get("error-log-id", "event", CONFIG + 'ErrorLogFormat "%{c}L [%l] [%a] %M"\n',
+                        ports=PORTS, more_levels="http2:debug")
+    clients = [open_client(httpd, transport) for transport in ("clear", "tls")]
+    for client in clients:
+        client.get("/files/1.bin")
+        client.get("/h2test/sleep?ms=20")
+    lines = [line.split()[:3] for line in httpd.errors().splitlines() if "AH03066" in line]
+    assert len({id for id, _, _ in lines}) == 2 and not any(id == "-" for id, _, _ in lines)
+    for client in clients:
+        port = client.wire.sock.getsockname()[1]
+        assert len({id for id, _, address in lines if address.endswith(":%d]" % port)}) == 1
 
 
 # -- a stream, and not its connection ---------------------------------------------------------------

@@ -596,6 +596,17 @@ def test_without_extended_status_there_are_no_addresses_and_no_urls(servers, cou
     assert found["server"]["extended_status"] is False and "client" not in found["sessions"][0]
 
 
+def test_without_rows_in_the_scoreboard_threads_are_numbers_only(servers, counter):
+    server = servers.get("status-rows", "event", CONFIG + "\nThreadLimit 32\n", threads=32)
+    client = open_client(server, "tls")
+    client.request("GET", GATE % counter.gate())
+    client.ping()
+    gauges(server, running_requests=1)
+    workers = json_of(server)["workers"]
+    assert workers["has_requests"] is False and workers["requests"] == [] and workers["workers"] > 0
+    assert "ThreadLimit above ThreadsPerChild" in page_of(server).text
+
+
 def test_the_documentation_has_each_member_of_the_json(event):
     text = (env.CHECKOUT / "docs" / "observability.md").read_text()
     now = json_of(event)

@@ -67,7 +67,8 @@ static void write_now_tiles(request_rec *r, const h2_view *view)
                                        h2_html_count(pool, view->sum.workers[H2_WORKERS_TOTAL]),
                                        NULL)),
                  apr_pstrcat(pool, "run requests, ", h2_html_count(pool, gauges[H2_GAUGE_WAITING]),
-                             " wait", NULL), gauges[H2_GAUGE_WAITING] ? "warn" : "");
+                             " wait", NULL),
+                 (gauges[H2_GAUGE_WAITING] && !view->sum.workers[H2_WORKERS_SPARE]) ? "warn" : "");
     h2_html_tile(r, "Sent",
                  with_unit(pool, h2_html_bytes(pool, rate_of(last->sent_bytes, before->sent_bytes)),
                            " /s"),

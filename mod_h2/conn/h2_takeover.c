@@ -180,7 +180,7 @@ static int join_loop(h2_session *session, const h2_connection *connection)
     h2_loop_add(loop, &session->task, session->io.socket, session);
     h2_session_joined(session, origin_of(session, connection));
     if (session->has_bad_tls) {
-        h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY, 
+        h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY,
                              "its TLS is not good enough for H2ModernTLSOnly");
     }
     session->task.revents = APR_POLLIN; /* the filters may have bytes already */

@@ -244,7 +244,8 @@ void *h2_config_merge_dir(apr_pool_t *pool, void *base, void *child)
 
 int h2_config_correct_workers(h2_server_conf *conf)
 {
-    const h2_config_fields both = H2_CONFIG_BIT(H2_CONFIG_MIN_WORKERS) | H2_CONFIG_BIT(H2_CONFIG_MAX_WORKERS);
+    const h2_config_fields both = H2_CONFIG_BIT(H2_CONFIG_MIN_WORKERS)
+                                  | H2_CONFIG_BIT(H2_CONFIG_MAX_WORKERS);
 
     if (((conf->set_fields | conf->profile_fields) & both) != both
         || conf->min_workers <= conf->max_workers) {

@@ -47,8 +47,8 @@ apr_status_t h2_interim_feed(h2_interim *interim, const char *data, apr_size_t l
 /* Has the empty line been read? */
 int h2_interim_is_complete(const h2_interim *interim);
 
-/* 100 to 199 (599: see h2_interim_take_any()) when complete, else 0. 101 is passed as it is; HTTP/2 has no such
- * response (RFC 9113, 8.6) and the caller must see to it. */
+/* 100 to 199 (599: see h2_interim_take_any()) when complete, else 0. 101 is passed as it is; HTTP/2
+ * has no such response (RFC 9113, 8.6) and the caller must see to it. */
 int h2_interim_status(const h2_interim *interim);
 
 /* The fields in their order, values without blanks around them, when complete;

@@ -25,8 +25,8 @@ void h2_output_promises(h2_context *context);
 /* Takes the data bucket out of its brigade and stages it. */
 apr_status_t h2_output_stage(h2_context *context, apr_bucket *b);
 
-/* All that is staged goes to the client, now. Waits while there is more in the
- * exchange than the limit; who polls is choked instead. APR_ECONNABORTED: the stream is gone; APR_TIMEUP. */
+/* All that is staged goes to the client, now. Waits while there is more in the exchange than the
+ * limit; who polls is choked instead. APR_ECONNABORTED: the stream is gone; APR_TIMEUP. */
 apr_status_t h2_output_publish(h2_context *context);
 
 /* All of the response is published, although the request runs on: a tunnel that only the

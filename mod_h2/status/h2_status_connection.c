@@ -38,7 +38,7 @@ static void write_tiles(request_rec *r, const h2_connection_report *report)
                                 : session->idle ? "idle" : "active",
                  session->idle ? apr_pstrcat(pool, "for ", h2_html_duration(pool, session->idle),
                                              NULL)
-                               : session->is_blocked ? "its socket takes no more" : "", 
+                               : session->is_blocked ? "its socket takes no more" : "",
                  (session->state || session->is_blocked) ? "warn" : "");
     h2_html_tile(r, "Streams", h2_html_count(pool, (apr_uint64_t)session->open),
                  apr_pstrcat(pool, h2_html_count(pool, session->streams), " ever", NULL), "");

@@ -4,8 +4,8 @@
  * promised, and freed when nghttp2 has closed it and its request has been ended.
  *
  * Holder of the loop only, but for what is fixed while its request runs (id, pushed_on, number,
- * head, begun, and of its trace queued and started): the runner reads that, too, but no bits, as others of their word change. state is
- * stored by h2_stream_advance() alone.
+ * head, begun, and of its trace queued and started): the runner reads that, too, but no bits, as
+ * others of their word change. state is stored by h2_stream_advance() alone.
  */
 #ifndef H2_STREAM_H
 #define H2_STREAM_H

@@ -63,7 +63,11 @@ void h2_report_begin(int slot)
     int i;
 
     for (i = 0; the_board && i < the_board->loop_count; ++i) {
-        h2_shared_reset(&loop_of(slot, i)->guard);
+        guarded_loop *place = loop_of(slot, i);
+        apr_time_t never = 0;
+
+        h2_shared_reset(&place->guard);
+        h2_shared_put(&place->guard, &place->report.made, &never, sizeof(never));
     }
     if (the_board) {
         h2_shared_reset(&the_board->connections[slot].guard);

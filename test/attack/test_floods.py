@@ -72,7 +72,7 @@ def test_who_completes_requests_may_reset_as_many(attack):
     client = attack.connect()
     for _ in range(50):
         ids = [client.request("/files/1000.bin") for _ in range(12)]
-        assert client.wait(lambda: all(i in client.ended for i in ids))
+        assert client.wait(lambda: all(i in client.ended for i in ids), 10 * env.SLOWER)
         ids = [client.request(attack.gate()) for _ in range(10)]
         client.send(b"".join(map(reset, ids)))
     attack.lives(client)

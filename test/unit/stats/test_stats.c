@@ -330,6 +330,8 @@ static void who_asks_waits_for_loops_that_have_connections_but_not_long(void **s
     h2_report_put_loop(h2_stats_index(slot), 1, &report);
     assert_true(h2_report_get_loop(h2_stats_index(slot), 1, &found));
     assert_int_equal(found.session_count, 3);
+    h2_report_begin(h2_stats_index(slot)); /* another child has the slot */
+    assert_false(h2_report_get_loop(h2_stats_index(slot), 1, &found));
 }
 
 int main(void)

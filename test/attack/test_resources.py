@@ -71,6 +71,7 @@ def test_without_descriptors_requests_fail_and_the_rest_goes_on(attack, poor_ser
         before = poor_server.descriptors()
         idle.append(connect(poor_server, attack.transport))
         env.wait_until(lambda: poor_server.descriptors() > before, "the connection to be accepted")
+        assert asking.get("/h2test/write?n=10") == 200  # else it is idle too long on a slow server
     child = poor_server.children()
     outcomes = []
     for _ in range(5):

@@ -138,6 +138,7 @@ void h2_session_joined(h2_session *session, h2_session_origin origin)
     H2_PROBE_SESSION_BEGIN(session->c->id, (int)origin);
     h2_stats_count(stats, H2_COUNT_SESSIONS_ALPN + origin);
     h2_stats_gauge(stats, H2_GAUGE_SESSIONS, 1);
+    h2_session_gauge_parked(session, 1);
     if (!session->open_count) {
         h2_stats_gauge(stats, H2_GAUGE_SESSIONS_IDLE, 1);
         return;
@@ -198,6 +199,7 @@ void h2_session_destroy(h2_session *session)
                              session->loop->now - session->begun);
         h2_stats_count(session->loop->stats, H2_COUNT_SESSIONS_ENDED);
         h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS, -1);
+        h2_session_gauge_parked(session, -1);
         h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS_IDLE, -1);
     }
     nghttp2_session_del(session->ngh2);

@@ -71,6 +71,15 @@ static inline void h2_session_gauge(const h2_session *session, h2_gauge gauge, i
     }
 }
 
+/* None of its requests has a thread, or one has again. With the worker MPM, and prefork's, the MPM's
+ * thread stays with it. */
+static inline void h2_session_gauge_parked(const h2_session *session, int change)
+{
+    if (!session->waiter) {
+        h2_session_gauge(session, H2_GAUGE_SESSIONS_PARKED, change);
+    }
+}
+
 /* A frame whose head the client has sent, while all that came before has been worked on: may
  * nghttp2 have it? Returns 0 if not: the session is terminated. */
 int h2_session_admit(h2_session *session, const h2_frame_scan *head);

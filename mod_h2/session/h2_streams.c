@@ -115,7 +115,9 @@ void h2_session_started(h2_session *session, h2_stream *stream)
     stream->trace.started = session->loop->now;
     h2_stats_count(session->loop->stats, H2_COUNT_REQUESTS);
     h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, 1);
-    ++session->running_count;
+    if (!session->running_count++) {
+        h2_session_gauge_parked(session, -1);
+    }
 }
 
 /* What nobody will read must not hold the window of the connection. */
@@ -148,7 +150,9 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
     stream->exchange.is_running = 0;
     stream->trace.finished = session->loop->now;
     h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, -1);
-    --session->running_count;
+    if (!--session->running_count) {
+        h2_session_gauge_parked(session, 1);
+    }
     if (stream->is_closed) {
         drop_unread(session, stream);
         append_done(session, stream);

@@ -95,6 +95,7 @@ typedef enum {
 typedef enum {
     H2_GAUGE_SESSIONS,
     H2_GAUGE_SESSIONS_IDLE,      /* of these: without a stream */
+    H2_GAUGE_SESSIONS_PARKED,    /* of these: that hold no thread, neither ours nor the MPM's */
     H2_GAUGE_STREAMS,            /* open ones */
     H2_GAUGE_WAITING,            /* of these: for a thread */
     H2_GAUGE_RUNNING,            /* requests that a thread runs */

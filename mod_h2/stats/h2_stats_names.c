@@ -104,6 +104,7 @@ const h2_stats_family h2_stats_families[] = {
 const h2_stats_name h2_stats_gauge_names[H2_GAUGES] = {
     [H2_GAUGE_SESSIONS] = {"open_sessions", "HTTP/2 connections that are open"},
     [H2_GAUGE_SESSIONS_IDLE] = {"idle_sessions", "Open connections without a stream"},
+    [H2_GAUGE_SESSIONS_PARKED] = {"parked_sessions", "Open connections that hold no thread"},
     [H2_GAUGE_STREAMS] = {"open_streams", "Streams that are open"},
     [H2_GAUGE_WAITING] = {"waiting_requests", "Requests that wait for a thread"},
     [H2_GAUGE_RUNNING] = {"running_requests", "Requests that a thread runs"},

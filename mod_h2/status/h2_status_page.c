@@ -56,6 +56,7 @@ static void write_now_tiles(request_rec *r, const h2_view *view)
                  "");
     h2_html_tile(r, "Connections", h2_html_count(pool, gauges[H2_GAUGE_SESSIONS]),
                  apr_pstrcat(pool, h2_html_count(pool, gauges[H2_GAUGE_SESSIONS_IDLE]), " idle, ",
+                             h2_html_count(pool, gauges[H2_GAUGE_SESSIONS_PARKED]), " parked, ",
                              h2_html_count(pool, h2_view_total(&view->sum, "sessions")), " in all",
                              NULL), "");
     h2_html_tile(r, "Streams", h2_html_count(pool, gauges[H2_GAUGE_STREAMS]),

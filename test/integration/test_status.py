@@ -366,7 +366,7 @@ def test_a_child_that_dies_leaves_its_counts_and_no_gauges(own, counter, number)
     client.wait_closed()
     wait_until(lambda: victim not in [c["pid"] for c in json_of(own)["children"]], "its end")
     fetch(own, 3).close()
-    gauges(own, open_sessions=0, idle_sessions=0, open_streams=0, waiting_requests=0,
+    gauges(own, open_sessions=0, idle_sessions=0, parked_sessions=0, open_streams=0, waiting_requests=0,
            running_requests=0, open_tunnels=0)
     now = json_of(own)
     assert now["counts"]["requests"] == 11 and now["workers"]["requests"] == []
@@ -397,7 +397,8 @@ def test_sessions_are_listed_with_their_clients_and_streams(event, counter):
                 2, 1, 1, 0, 1, 0, True) and (first, second)
     first, _ = wait_until(both, "both")
     assert first["client"] == "127.0.0.1" and first["server"] == "a.test"
-    gauges(event, open_sessions=2, idle_sessions=1, open_streams=1, running_requests=1)
+    gauges(event, open_sessions=2, idle_sessions=1, parked_sessions=1, open_streams=1,
+           running_requests=1)
     requests = json_of(event)["workers"]["requests"]
     assert [r["request"] for r in requests] == ["GET %s&who=busy HTTP/2.0" % (GATE % counter.gate())]
     assert 0 <= requests[0]["seconds"] < 60 and requests[0]["client"] == "127.0.0.1"

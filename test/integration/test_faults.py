@@ -362,6 +362,7 @@ def test_timeouts_still_come_when_the_clock_has_been_set(faulty, faults, counter
     blocked = open_client(faulty, "clear", port="short", auto_window=False)
     download = blocked.request("GET", "/h2test/write?n=1000000&tag=%s" % counter)
     blocked.wait_bytes(download, 65535)
+    uploading.wait_settings()           # which it acknowledges, as nobody reads for it later
     wait_until(lambda: counter.running == 2, "the handlers")
     begun = time.monotonic()
     faults.clock_usec = hours * HOUR

@@ -223,8 +223,8 @@ def test_requests_wait_for_threads_that_cannot_be_made_and_are_answered_then(new
 
 
 def test_a_child_that_cannot_make_its_threads_serves_http_1_and_says_so(new_server, faults, mpm):
-    # A child's first thread is our watchdog; with ThreadSanitizer that one's own comes before it.
-    faults.thread_first = 2 if env.sanitizer == "tsan" else 1
+    # A child's first thread is our watchdog; ThreadSanitizer begins two of its own before it.
+    faults.thread_first = 3 if env.sanitizer == "tsan" else 1
     with running(new_server("first-threads", mpm, environment=faults.environment)) as server:
         assert "this child serves no HTTP/2" in server.errors()
         with pytest.raises(AssertionError):

@@ -63,6 +63,7 @@ static apr_status_t wait_for_client(h2_context *context)
 
     if (APR_STATUS_IS_TIMEUP(rv)) {
         h2_session_note_slow(context->session, context->stream, context->stream_timeout);
+        context->stream->stalled_since = 0; /* it is told, and the request ends by it */
     }
     return rv;
 }

@@ -36,7 +36,7 @@ static const struct {
 } waiting_handlers[] = {
 #define NAME(text) {text, sizeof(text) - 1}
     NAME("proxy-server"), NAME("cgi-script"), NAME("fcgid-script"), NAME("lua-script"),
-    NAME("balancer-manager"), NAME("dav-handler"),
+    NAME("balancer-manager"), NAME("dav-handler"), NAME("http2-status"),
 #undef NAME
 };
 

@@ -406,6 +406,9 @@ static void list_below(const h2_node *node, stream_list *list)
 {
     const h2_node *child;
 
+    if (list->count >= list->max) {
+        return;
+    }
     APR_RING_FOREACH(child, &node->eager, h2_node, eager_link) {
         list_node(child, list);
     }

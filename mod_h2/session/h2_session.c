@@ -361,7 +361,7 @@ void h2_session_abort(h2_session *session, apr_status_t rv)
 void h2_session_end_drain(h2_session *session)
 {
     session->is_goaway_final = 1;
-    session->is_goaway_queued = 1;
+    session->is_goaway_queued = (session->last_stream_id != APR_INT32_MAX); /* else none is higher */
     session->drain_at = 0;
     nghttp2_submit_goaway(session->ngh2, NGHTTP2_FLAG_NONE, session->last_stream_id,
                           NGHTTP2_NO_ERROR, NULL, 0);

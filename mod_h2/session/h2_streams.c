@@ -325,7 +325,9 @@ void h2_session_release(h2_session *session, h2_stream *stream)
 void h2_session_give_up_stream(h2_session *session, h2_stream *stream)
 {
     nghttp2_session_set_stream_user_data(session->ngh2, stream->id, NULL);
-    stream->trace.reset_by = H2_RESET_LOST;
-    stream->trace.reset_error = NGHTTP2_CANCEL;
+    if (stream->trace.reset_by == H2_RESET_NONE) {
+        stream->trace.reset_by = H2_RESET_LOST;
+        stream->trace.reset_error = NGHTTP2_CANCEL;
+    }
     h2_session_stream_closed(session, stream, NGHTTP2_CANCEL);
 }

@@ -14,6 +14,9 @@ static apr_time_t earlier(apr_time_t a, apr_time_t b)
  * 0: nobody waits for the client. */
 static apr_time_t base_deadline_of(const h2_session *session)
 {
+    if (session->io.is_broken) {
+        return 0; /* it waits for its requests alone */
+    }
     if (session->is_shut) {
         return session->linger_until;
     }
@@ -38,6 +41,9 @@ static apr_time_t end_of_patience(const h2_session *session)
     const h2_server_conf *conf = session->conf;
     apr_time_t end = 0;
 
+    if (session->state == H2_SESSION_CLOSING) {
+        return 0; /* it has come to its end */
+    }
     if (!session->is_settings_acked) {
         end = session->begun + session->timeout;
     }
@@ -189,6 +195,9 @@ static int check_patience(h2_session *session, apr_time_t now)
 {
     const h2_server_conf *conf = session->conf;
 
+    if (session->state == H2_SESSION_CLOSING) {
+        return 0;
+    }
     if (!session->is_settings_acked && session->begun + session->timeout <= now) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_SETTINGS);
         h2_session_terminate(session, NGHTTP2_SETTINGS_TIMEOUT,

@@ -4,6 +4,9 @@
 
 #include "stats/h2_shared.h"
 
+/* Who comes so late has read its clock before somebody else had the next second; else it was set. */
+#define SET_BACK_SECONDS 60
+
 typedef struct guarded_sample {
     h2_shared_guard guard;
     h2_sample sample;
@@ -55,11 +58,12 @@ void h2_history_tick(apr_time_t wall)
         return;
     }
     newest = atomic_load(&the_ring->second);
-    if (second == newest
+    if ((second <= newest && newest - second < SET_BACK_SECONDS)
         || !atomic_compare_exchange_strong(&the_ring->second, &newest, second)) {
         return;
     }
     sample.second = second;
+    sample.since = h2_stats_since();
     sample.requests = h2_stats_total(H2_COUNT_REQUESTS);
     sample.sent_bytes = h2_stats_total(H2_COUNT_BYTES_OUT);
     sample.received_bytes = h2_stats_total(H2_COUNT_BYTES_IN);
@@ -76,7 +80,7 @@ static int get(apr_int64_t second, h2_sample *sample)
     guarded_sample *place = &the_ring->samples[second % H2_HISTORY_SECONDS];
 
     return h2_shared_get(&place->guard, sample, &place->sample, sizeof(*sample))
-           && sample->second == second;
+           && sample->second == second && sample->since == h2_stats_since();
 }
 
 /* A second without a sample: nothing has happened. */

@@ -149,7 +149,9 @@ void h2_report_ask(apr_int64_t connection_id)
     if (!the_board) {
         return;
     }
-    atomic_store(&the_board->connection_id, connection_id);
+    if (connection_id || now >= atomic_load(&the_board->asked_until)) {
+        atomic_store(&the_board->connection_id, connection_id); /* else somebody looks at another one */
+    }
     atomic_store(&the_board->asked_until, now + ASKED_USEC);
     while (apr_time_now() < until
            && (!are_reports_since(now - FRESH_USEC)

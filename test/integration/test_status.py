@@ -9,6 +9,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +21,7 @@ from connections import open_client
 from environment import wait_until
 from h1client import Http1
 from h2client import (CANCEL, ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, NO_ERROR,
-                      PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, Tls)
+                      PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, SETTINGS_TIMEOUT, Tls)
 from servers import SITE, VHOSTS
 
 STATUS = "/http2-status"
@@ -374,6 +375,19 @@ def test_a_child_that_dies_leaves_its_counts_and_no_gauges(own, counter, number)
     assert now["sessions"] == []
     assert now["workers"]["spare_workers"] <= now["workers"]["workers"]
     assert "h2_session" not in page_of(own).text
+
+
+def test_who_is_timed_out_is_counted_once(servers, counter):
+    """Also while a handler of his still runs, for which the connection waits."""
+    server = servers.get("status-short", "event", CONFIG + "Timeout 1\n")
+    figures = Figures(server)
+    client = open_client(server, "clear", auto_ack=False)
+    client.request("GET", GATE % counter.gate())
+    client.wait_for(lambda: client.goaways, "GOAWAY")
+    assert client.goaways[-1].error_code == SETTINGS_TIMEOUT
+    time.sleep(1.2)  # so often are timers looked at four times
+    counter.open()
+    figures.expect(limits__settings_timeout=1)
 
 
 # -- sessions, threads, connections -----------------------------------------------------------------

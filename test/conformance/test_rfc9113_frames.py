@@ -826,6 +826,7 @@ def test_6_9_1_data_beyond_the_stream_s_window_is_a_flow_control_error_of_the_st
     for _ in range(4):
         h2.send_frame(DATA, 0, stream.id, bytes(RFC_FRAME))
     h2.send_frame(DATA, 0, stream.id, b"x")
+    h2.ping()  # nobody reads before all of it has come
     counter.open()
     Reset(FLOW_CONTROL_ERROR).check(h2, stream)
 

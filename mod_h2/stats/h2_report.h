@@ -1,7 +1,7 @@
 /*
  * What a loop's connections look like at a moment, in shared memory: more than is worth keeping up
- * to date with each request. A loop reports about once a second while somebody looks, and for the
- * rest only tells that it has nothing to say.
+ * to date with each request. A loop that has connections reports about once a second while somebody
+ * looks, and never else.
  *
  * The holder of the loop writes its report; any thread of any process asks for reports and reads
  * them. A reader that comes while one is written reads it again.

@@ -5,6 +5,7 @@ it was; nothing at warn for what is a client's doing; frames only where they are
 import re
 import struct
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -354,7 +355,8 @@ def test_a_connection_that_has_had_its_time(httpd, log):
 @pytest.mark.parametrize("how", ["reset", "leave", "goaway"])
 def test_who_gives_a_download_up_is_not_mentioned(httpd, log, path, how):
     client = open_client(httpd, "clear", auto_window=False)
-    stream = client.request("GET", path)
+    name = uuid.uuid4().hex
+    stream = client.request("GET", path, {"x-id": name})
     client.wait_head(stream)
     if how == "reset":
         client.send_reset(stream)
@@ -365,7 +367,7 @@ def test_who_gives_a_download_up_is_not_mentioned(httpd, log, path, how):
         client.send_goaway()
         client.wire.sock.shutdown(1)
         client.wait_closed()
-    time.sleep(0.1)
+    wait_until(lambda: httpd.access_lines(name), "the request's end")
     assert "h2(" not in log.text() and not re.search(r"http2:(info|warn|error)\]", log.text())
 
 

@@ -178,6 +178,7 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
     session->peer_window = NGHTTP2_INITIAL_WINDOW_SIZE;
     session->begun = h2_clock_now();
+    session->begun_wall = apr_time_now();
     session->last_progress = session->begun;
     session->idle_since = session->begun;
     apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);

@@ -118,6 +118,7 @@ struct h2_session {
     apr_time_t last_progress;          /* bytes of a body, a request, a response */
     apr_time_t idle_since;             /* no stream since; 0: there are some */
     apr_time_t begun;
+    apr_time_t begun_wall;             /* what the system's clock showed then, for those who look */
     apr_time_t within_since;           /* the scan is within that block, and waits for more of */
     unsigned within_block;             /* it; 0: it is not */
     apr_time_t blocked_since;          /* the socket takes no more than sent_before; 0: it does */

@@ -28,7 +28,7 @@ static void describe(const h2_session *session, h2_session_report *report)
 
     memset(report, 0, sizeof(*report));
     report->id = session->c->id;
-    report->begun = h2_loop_wall_time(session->loop) - (now - session->begun);
+    report->begun = session->begun_wall;
     report->idle = session->idle_since ? now - session->idle_since : 0;
     report->streams = (apr_uint64_t)session->emitted_count;
     report->sent_bytes = session->io.sent_bytes;

@@ -420,6 +420,25 @@ def test_sessions_are_listed_with_their_clients_and_streams(event, counter):
     assert "?connection=%d" % first["id"] in text and "who=busy" in text
 
 
+def test_when_a_connection_began_is_the_same_whenever_it_is_asked_for(event):
+    """By the order of that, lists are sorted."""
+    figures = Figures(event)
+    clients = [open_client(event, "clear") for _ in range(3)]
+    for client in clients:
+        client.get("/text.txt")
+    wait_until(lambda: len(figures.sessions()) == 3, "all")
+    lists = [{s["id"]: s["begun"] for s in figures.sessions()}]
+    for _ in range(3):                        # a list is at most a second and a half old
+        before = {s["id"]: s["idle_seconds"] for s in figures.sessions()}
+
+        def is_newer():
+            return all(s["idle_seconds"] > before[s["id"]] for s in figures.sessions())
+        wait_until(is_newer, "a new list")
+        lists.append({s["id"]: s["begun"] for s in figures.sessions()})
+    assert all(found == lists[0] for found in lists)
+    assert len(set(lists[0].values())) == 3
+
+
 def connection_of(figures):
     return wait_until(figures.sessions, "the session")[0]["id"]
 

@@ -6,6 +6,7 @@
 
 #include "config/h2_config.h"
 #include "config/h2_directives.h"
+#include "config/h2_draft.h"
 #include "config/h2_dump.h"
 #include "conn/h2_child.h"
 #include "conn/h2_takeover.h"

@@ -1,5 +1,6 @@
 #include "config/h2_config.h"
 
+#include "config/h2_draft.h"
 #include "config/h2_header_list.h"
 
 /* Defaults that httpd's documentation promises; most are httpd's own module's. */

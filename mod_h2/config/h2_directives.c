@@ -3,6 +3,7 @@
 #include <apr_lib.h>
 
 #include "config/h2_config.h"
+#include "config/h2_draft.h"
 #include "config/h2_header_list.h"
 #include "config/h2_push_directives.h"
 #include "config/h2_value.h"

@@ -5,6 +5,7 @@
 #include <http_core.h>
 
 #include "config/h2_config.h"
+#include "config/h2_draft.h"
 #include "config/h2_header_list.h"
 
 /* What to write after -D. */

@@ -3,6 +3,7 @@
 #include <apr_lib.h>
 
 #include "config/h2_config.h"
+#include "config/h2_draft.h"
 #include "config/h2_value.h"
 
 #define H2_PUSH_DIARY_LIMIT 32768

@@ -3,6 +3,8 @@
 #include <http_connection.h>
 #include <http_core.h>
 
+#include "session/h2_timers.h"
+
 /* How long we read away what a client sends after our end: closing a socket with
  * unread bytes resets it, and the client loses what it has not read yet. */
 #define H2_LINGER_USEC (2 * APR_USEC_PER_SEC)
@@ -24,8 +26,8 @@ static void give_back(h2_session *session)
         session->c->aborted = 1;
     }
     h2_session_destroy(session);
-    session->is_over = 1;
-    apr_thread_cond_signal(session->waiter);
+    session->held.is_over = 1;
+    apr_thread_cond_signal(session->held.waiter);
 }
 
 /* event MPM: the socket goes now, the memory later. */
@@ -36,8 +38,8 @@ static void close_socket(h2_session *session)
     h2_loop_watch(loop, &session->task, 0);
     apr_socket_close(session->io.socket);
     h2_session_destroy(session);
-    session->is_buried = 1;
-    session->is_let_go = (session->c->sbh == NULL);
+    session->held.is_buried = 1;
+    session->held.is_let_go = (session->c->sbh == NULL);
     h2_loop_deadline(loop, &session->task, 0);
     h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
     if (loop->is_stopping) {
@@ -50,28 +52,28 @@ static void shut(h2_session *session)
     ap_run_pre_close_connection(session->c);
     h2_io_shutdown(&session->io);
     session->is_shut = 1;
-    session->linger_until = session->loop->now + H2_LINGER_USEC;
+    session->times.linger_until = session->loop->now + H2_LINGER_USEC;
 }
 
 void h2_closing_go_on(h2_session *session)
 {
     h2_loop_assert_held(session->loop);
-    if (session->running_count || session->stream_count || session->ending_count) {
+    if (session->count.running || session->count.all || session->count.ending) {
         /* Who ends the last one brings us here again. A client that has GOAWAY does not wait for
          * handlers that may be stuck. */
-        if (session->running_count && session->state == H2_SESSION_CLOSING) {
+        if (session->count.running && session->state == H2_SESSION_CLOSING) {
             h2_io_cut(&session->io);
         }
         return;
     }
-    if (session->waiter) {
+    if (session->held.waiter) {
         give_back(session);
         return;
     }
     if (!session->is_shut && !session->io.is_broken) {
         shut(session);
     }
-    if (session->io.is_broken || session->is_eof) {
+    if (session->io.is_broken || session->in.is_eof) {
         close_socket(session);
         return;
     }
@@ -91,8 +93,8 @@ void h2_closing_bury(h2_session *session, int is_due)
     if (!is_due) {
         return;
     }
-    if (!session->is_let_go) {
-        session->is_let_go = (c->sbh == NULL);
+    if (!session->held.is_let_go) {
+        session->held.is_let_go = (c->sbh == NULL);
         h2_loop_deadline(loop, &session->task, loop->now + H2_BURY_USEC);
         return;
     }

@@ -37,7 +37,7 @@ static void report_loop(const h2_child *child, const h2_loop *loop, apr_int64_t 
     APR_RING_FOREACH(task, &loop->tasks, h2_task, link) {
         const h2_session *session = task->owner;
 
-        if (session->is_buried) {
+        if (session->held.is_buried) {
             continue;
         }
         h2_session_report_add(session, report);

@@ -17,6 +17,7 @@
 #include "conn/h2_tls_policy.h"
 #include "conn/h2_turn.h"
 #include "conn/h2_upgrade.h"
+#include "session/h2_ending.h"
 #include "session/h2_session.h"
 
 /* How often a preface that does not come to its end is looked at. */
@@ -146,14 +147,14 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
         return NULL;
     }
     if (!has_good_tls(c, connection->server)) {
-        session->has_bad_tls = 1;
+        session->held.has_bad_tls = 1;
     }
     return session;
 }
 
 static h2_session_origin origin_of(const h2_session *session, const h2_connection *connection)
 {
-    if (session->open_count) {
+    if (session->count.open) {
         return H2_SESSION_BY_UPGRADE;
     }
     if (!connection->is_direct) {
@@ -179,7 +180,7 @@ static int join_loop(h2_session *session, const h2_connection *connection)
                                                  session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
     h2_session_joined(session, origin_of(session, connection));
-    if (session->has_bad_tls) {
+    if (session->held.has_bad_tls) {
         h2_session_terminate(session, NGHTTP2_INADEQUATE_SECURITY,
                              "its TLS is not good enough for H2ModernTLSOnly");
     }
@@ -207,9 +208,9 @@ static void wait_until_over(h2_session *session)
     apr_time_t until = 0;
 
     h2_loop_lock(loop);
-    while (!session->is_over) {
+    while (!session->held.is_over) {
         if (!loop->is_stopping) {
-            h2_loop_cond_wait(loop, session->waiter, -1);
+            h2_loop_cond_wait(loop, session->held.waiter, -1);
             continue;
         }
         if (!until) {
@@ -218,7 +219,7 @@ static void wait_until_over(h2_session *session)
         if (h2_clock_now() >= until) {
             h2_child_leave();
         }
-        h2_loop_cond_wait(loop, session->waiter, until - h2_clock_now());
+        h2_loop_cond_wait(loop, session->held.waiter, until - h2_clock_now());
     }
     h2_loop_unlock(loop);
 }
@@ -232,7 +233,7 @@ static int serve_on_this_thread(conn_rec *c, h2_connection *connection)
     if (!session) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (apr_thread_cond_create(&session->waiter, c->pool) != APR_SUCCESS) {
+    if (apr_thread_cond_create(&session->held.waiter, c->pool) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!join_loop(session, connection)) {

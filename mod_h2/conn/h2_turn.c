@@ -10,7 +10,12 @@
 #include "request/h2_habits.h"
 #include "request/h2_pump.h"
 #include "request/h2_request.h"
+#include "session/h2_ending.h"
+#include "session/h2_receive.h"
 #include "session/h2_session.h"
+#include "session/h2_streams.h"
+#include "session/h2_timers.h"
+#include "session/h2_tunnels.h"
 
 /* When so much time has passed since the turn began to start requests, although more
  * of them wait: the answers are sent, and others have their turn. */
@@ -147,7 +152,7 @@ static int may_end_requests(h2_session *session)
     if (session->loop->is_stopping) {
         return 1;
     }
-    if (session->ender_count >= session->running_max) {
+    if (session->count.enders >= session->running_max) {
         return 0; /* one of these sees what is left */
     }
     return session->loop->has_standby || ensure_standby(session);
@@ -169,7 +174,7 @@ static int end_requests(h2_worker *worker, h2_session *session)
     if (!done) {
         return 1; /* the loop was given back, and another thread has them */
     }
-    ++session->ender_count;
+    ++session->count.enders;
     if (is_leader) {
         h2_leader_run_begin(loop, h2_child_get()->watchdog);
     }
@@ -187,7 +192,7 @@ static int end_requests(h2_worker *worker, h2_session *session)
     else {
         h2_loop_lock(loop);
     }
-    --session->ender_count;
+    --session->count.enders;
     for (stream = done; stream; stream = next) {
         next = stream->next_done;
         if (stream->exchange.context) {
@@ -215,7 +220,7 @@ static h2_start_end start_requests(h2_worker *worker, h2_session *session)
             is_held_up = !hand_over(session);
             continue;
         }
-        if (session->running_count > session->running_max) {
+        if (session->count.running > session->running_max) {
             return H2_START_DONE;
         }
         if (!loop->has_standby) {
@@ -268,11 +273,11 @@ static void move_bytes(h2_session *session, apr_int16_t events)
             h2_session_abort(session, APR_ECONNABORTED);
         }
         if (session->io.sent_bytes > before) {
-            session->last_progress = session->loop->now;
+            session->times.last_progress = session->loop->now;
         }
     }
     if ((events & (APR_POLLHUP | APR_POLLERR))
-        && (session->is_eof || session->is_read_paused)) {
+        && (session->in.is_eof || session->in.is_paused)) {
         h2_session_abort(session, APR_ECONNRESET); /* nobody reads what we have */
     }
     else if ((events & (APR_POLLIN | APR_POLLHUP | APR_POLLERR)) && !session->io.is_broken
@@ -293,8 +298,8 @@ static void work_on_events(h2_session *session)
     session->task.is_due = 0;
     if (loop->is_stopping) {
         h2_session_abort(session, APR_ECONNABORTED);
-        if (session->waiter) {
-            apr_thread_cond_signal(session->waiter); /* its thread does not wait for ever now */
+        if (session->held.waiter) {
+            apr_thread_cond_signal(session->held.waiter); /* its thread does not wait for ever now */
         }
     }
     else if (loop->is_draining) {
@@ -312,7 +317,7 @@ static void turn(h2_worker *worker, h2_session *session)
     h2_loop *loop = session->loop;
     h2_start_end end;
 
-    if (session->is_buried) {
+    if (session->held.is_buried) {
         h2_closing_bury(session, session->task.is_due);
         return;
     }
@@ -431,7 +436,7 @@ void h2_turn_alone(h2_session *session, h2_worker *worker)
     h2_loop_lock(loop);
     loop->leader = worker;
     loop->has_standby = 1; /* none is needed */
-    while (!session->is_over) {
+    while (!session->held.is_over) {
         h2_session *next = wait_for_session(loop);
 
         if (next) {

@@ -6,6 +6,12 @@
 
 #include "base/h2_clock.h"
 
+/* A thread that waits on a condition variable with the loop's lock; on its stack. */
+typedef struct h2_cond_wait {
+    APR_RING_ENTRY(h2_cond_wait) link;
+    apr_thread_cond_t *cond;
+} h2_cond_wait;
+
 /* Events that one call of poll brings at most: the batch of a leader. */
 #define H2_LOOP_EVENTS_MAX 256
 

@@ -3,8 +3,7 @@
  * something to do. It is data, not a thread. Whoever holds its lock is the
  * holder; one thread at a time is its leader and waits for events.
  *
- * Knows tasks and events, no HTTP. A task is embedded in the connection that
- * it stands for. One loop is created for each core by the child and lives as
+ * Knows tasks and events, no HTTP. One loop is created for each core by the child and lives as
  * long as the child.
  *
  * Order of a leader's life:
@@ -14,13 +13,13 @@
 #ifndef H2_LOOP_H
 #define H2_LOOP_H
 
-#include <apr_poll.h>
 #include <apr_portable.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
 #include "base/h2_base.h"
 #include "base/h2_blocks.h"
+#include "loop/h2_task.h"
 #include "stats/h2_stats.h"
 
 /* Slots of the timer wheel and the width of one. A deadline beyond the wheel's
@@ -33,37 +32,6 @@
 #define H2_LOOP_SCRATCH_BYTES (128 * 1024 + 4096)
 
 typedef struct h2_loop h2_loop;
-typedef struct h2_task h2_task;
-
-/* The sets of events that poll can be asked for: none but errors, in, out, both. */
-#define H2_LOOP_WATCHES 4
-
-/* What a loop knows of a connection. Touched by the holder of the loop only, but for
- * pfds, which poll reads without the lock: they never change while the task is there. */
-struct h2_task {
-    APR_RING_ENTRY(h2_task) link;       /* in the loop's tasks */
-    APR_RING_ENTRY(h2_task) ready_link;
-    APR_RING_ENTRY(h2_task) timer_link;
-    APR_RING_ENTRY(h2_task) starved_link;
-    apr_pollfd_t pfds[H2_LOOP_WATCHES]; /* the pollset has the address of one while is_polled */
-    apr_time_t deadline;   /* 0: none */
-    int slot;              /* of the timer wheel; -1: in none */
-    apr_int16_t reqevents; /* APR_POLL*: asked for while is_polled */
-    apr_int16_t revents;   /* APR_POLL*: seen by the leader, not yet worked on */
-    unsigned is_ready : 1; /* in the ready or in the later list */
-    unsigned is_polled : 1;
-    unsigned is_starved : 1; /* in the starved list */
-    unsigned is_due : 1;   /* the deadline has passed, not yet worked on */
-    void *owner;           /* the connection */
-};
-
-/* A thread that waits on a condition variable with the loop's lock; on its stack. */
-typedef struct h2_cond_wait h2_cond_wait;
-struct h2_cond_wait {
-    APR_RING_ENTRY(h2_cond_wait) link;
-    apr_thread_cond_t *cond;
-};
-
 struct h2_loop {
     /* Fixed after creation. */
     int index;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/h2_log.h"
 #include "message/h2_trailer.h"
 #include "request/h2_context.h"
 #include "request/h2_filters.h"
@@ -13,6 +14,7 @@
 #include "request/h2_pump.h"
 #include "request/h2_request.h"
 #include "request/h2_tunnel.h"
+#include "session/h2_windows.h"
 
 /* RFC 9110, 8.3.1, with whatever follows it. */
 #define GRPC_TYPE "application/grpc"

@@ -9,6 +9,8 @@
 
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
+#include "session/h2_push.h"
+#include "session/h2_tunnels.h"
 
 /* Spare contexts of a loop: what a busy connection runs at a time. The others
  * go back to the system. */
@@ -173,7 +175,7 @@ h2_context *h2_context_create(h2_session *session, h2_stream *stream)
     context->may_tunnel = stream->is_tunnel && h2_session_enter_tunnel(session);
     context->habit = h2_habits_of(stream);
     context->priority = stream->priority;
-    context->has_priority = session->has_priorities;
+    context->has_priority = session->client.has_priorities;
     context->dependency = stream->dependency;
     stream->exchange.context = context;
     context->c = make_secondary(context, session->c, h2_loop_next_id(loop));

@@ -6,8 +6,12 @@
 
 #include <http_protocol.h>
 
+#include "base/h2_log.h"
 #include "message/h2_server_timing.h"
 #include "request/h2_pump.h"
+#include "session/h2_push.h"
+#include "session/h2_streams.h"
+#include "session/h2_timers.h"
 
 /* Interim responses of a request that may wait to be sent. */
 #define H2_INTERIM_PENDING_MAX 16

@@ -1,5 +1,8 @@
 #include "request/h2_pump.h"
 
+#include "session/h2_ending.h"
+#include "session/h2_pack.h"
+#include "session/h2_timers.h"
 #include "worker/h2_leader.h"
 
 /* Buffers that one session may write before others have a turn. */
@@ -92,7 +95,7 @@ void h2_pump_look(h2_context *context)
     h2_session *session = context->session;
     h2_worker *worker = context->worker;
 
-    if (worker->serve && !session->is_eof && !session->is_read_paused) {
+    if (worker->serve && !session->in.is_eof && !session->in.is_paused) {
         session->task.revents |= APR_POLLIN;
         h2_loop_ready(session->loop, &session->task);
         worker->serve(worker);

@@ -11,6 +11,7 @@
 #include <scoreboard.h>
 
 #include "base/h2_clock.h"
+#include "base/h2_log.h"
 #include "request/h2_backend.h"
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"
@@ -19,6 +20,8 @@
 #include "request/h2_preload.h"
 #include "request/h2_serial.h"
 #include "request/h2_tunnel.h"
+#include "session/h2_streams.h"
+#include "session/h2_tunnels.h"
 #include "worker/h2_leader.h"
 
 /* A handed-over request that took no longer is run by the leader again some day. */

@@ -5,7 +5,7 @@
  * Some clients never open the streams that others depend on, and use them as groups: such an id
  * has a place in the tree without a stream.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_dependencies.h"
 
 #include <stdlib.h>
 
@@ -136,7 +136,7 @@ void h2_session_depend(h2_session *session, h2_stream *stream, const h2_dependen
     if (dependency) {
         stream->dependency = *dependency;
     }
-    if (dependency && !session->has_priorities) {
+    if (dependency && !session->client.has_priorities) {
         depend(session, &stream->node, dependency);
     }
 }
@@ -144,7 +144,7 @@ void h2_session_depend(h2_session *session, h2_stream *stream, const h2_dependen
 /* May it still be opened by the client? */
 static int is_idle(const h2_session *session, int id)
 {
-    return id % 2 && id > session->highest_id;
+    return id % 2 && id > session->client.highest_id;
 }
 
 void h2_session_note_dependency(h2_session *session, int id, const h2_dependency *dependency)
@@ -160,7 +160,7 @@ void h2_session_note_dependency(h2_session *session, int id, const h2_dependency
         stream->dependency = *dependency;
         stream->is_updated = 1;
     }
-    if (session->has_priorities || (response && response->has_priority)) {
+    if (session->client.has_priorities || (response && response->has_priority)) {
         return; /* what these say counts more */
     }
     if (stream) {

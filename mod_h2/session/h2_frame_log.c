@@ -1,7 +1,10 @@
 /*
  * A line for each frame, in the form that tools know; below it, at trace2, what is in it.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_frame_log.h"
+
+#include "base/h2_log.h"
+#include "session/h2_priorities.h"
 
 static const char *frame_name(int type)
 {
@@ -102,7 +105,7 @@ void h2_session_write_frame_line(h2_session *session, const nghttp2_frame *frame
         h2_log(APLOG_DEBUG, 0, session->c, APLOGNO(03066)
                H2_ID_FMT "%s FRAME[GOAWAY[error=%u, last_stream=%d]], remote.emitted=%d",
                session->c->id, 0, direction, (unsigned)frame->goaway.error_code,
-               (int)frame->goaway.last_stream_id, session->emitted_count);
+               (int)frame->goaway.last_stream_id, session->client.stream_count);
     }
     else {
         h2_log(APLOG_DEBUG, 0, session->c, APLOGNO(03066)

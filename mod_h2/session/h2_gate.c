@@ -2,7 +2,10 @@
  * The gate: what is asked of each frame's head before nghttp2 gets it. May such a frame come on
  * its stream, as things stand, and does the client send too many of its kind?
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_gate.h"
+
+#include "session/h2_ending.h"
+#include "session/h2_priorities.h"
 
 /* CONTINUATION frames of a field block beyond what the longest list needs: the client may leave
  * some of them half empty. */
@@ -54,7 +57,7 @@ static stream_past past_of(const h2_session *session, const h2_frame_scan *head)
         return OF_CONNECTION;
     }
     if (id % 2 == 0) {
-        return (id > session->highest_pushed_id) ? NOT_PROMISED : ENDED;
+        return (id > session->push.highest_id) ? NOT_PROMISED : ENDED;
     }
     if (head->is_opening || id > head->opened_id) {
         return IDLE;
@@ -63,14 +66,14 @@ static stream_past past_of(const h2_session *session, const h2_frame_scan *head)
     if (stream && !stream->is_closed) {
         return stream->is_end_seen ? ENDED : OPEN;
     }
-    if (id > session->highest_id) {
+    if (id > session->client.highest_id) {
         return RESET; /* nghttp2 has dropped it, as it came after our GOAWAY */
     }
-    if (h2_id_ranges_has(session->skipped_ids, id)) {
+    if (h2_id_ranges_has(session->gate.skipped_ids, id)) {
         return SKIPPED;
     }
     /* Of one that may have been forgotten, what is on its way is no error of the client. */
-    return h2_id_ranges_may_have(session->reset_ids, id) ? RESET : ENDED;
+    return h2_id_ranges_may_have(session->gate.reset_ids, id) ? RESET : ENDED;
 }
 
 static verdict judge(const h2_frame_scan *head, stream_past past)
@@ -93,13 +96,13 @@ int h2_session_charge(h2_session *session, h2_flood_cause cause)
 {
     h2_flood_limit limit;
 
-    if (h2_flood_charge(&session->flood, cause, session->loop->now)) {
+    if (h2_flood_charge(&session->gate.flood, cause, session->loop->now)) {
         return 1;
     }
     if (session->state != H2_SESSION_CLOSING) {
         h2_stats_count(session->loop->stats, H2_COUNT_FLOODS0 + cause);
     }
-    limit = h2_flood_limit_of(&session->flood, cause);
+    limit = h2_flood_limit_of(&session->gate.flood, cause);
     h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM, "%s (%d a second, %d at once)",
                          h2_flood_reason(cause), limit.rate, limit.burst);
     return 0;
@@ -108,15 +111,15 @@ int h2_session_charge(h2_session *session, h2_flood_cause cause)
 /* The client opens a stream: what it has left out it will never open. */
 static void note_opening(h2_session *session, const h2_frame_scan *head)
 {
-    session->continuation_count = 0;
+    session->gate.continuation_count = 0;
     if (head->stream_id > head->opened_before + 2) {
-        h2_id_ranges_add(&session->skipped_ids, head->opened_before + 2, head->stream_id - 2);
+        h2_id_ranges_add(&session->gate.skipped_ids, head->opened_before + 2, head->stream_id - 2);
     }
 }
 
 void h2_session_note_reset(h2_session *session, int id)
 {
-    h2_id_ranges_add(&session->reset_ids, id, id);
+    h2_id_ranges_add(&session->gate.reset_ids, id, id);
 }
 
 static int end(h2_session *session, apr_uint32_t error, const char *reason)
@@ -128,7 +131,7 @@ static int end(h2_session *session, apr_uint32_t error, const char *reason)
 /* H2MaxFrameSize holds from when the client knows of it. */
 static int is_too_long(const h2_session *session, const h2_frame_scan *head)
 {
-    int most = session->is_settings_acked ? session->conf->max_frame_bytes : H2_FRAME_BYTES_MIN;
+    int most = session->client.is_settings_acked ? session->conf->max_frame_bytes : H2_FRAME_BYTES_MIN;
 
     return head->length > (apr_uint32_t)most;
 }
@@ -143,13 +146,13 @@ static int check_continuation(h2_session *session, const h2_frame_scan *head)
                              session->conf->max_frame_bytes);
         return 0;
     }
-    if (++session->continuation_count > most) {
+    if (++session->gate.continuation_count > most) {
         h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
                              "too many CONTINUATION frames for H2MaxHeaderListSize (%lu)",
                              (unsigned long)session->header_list_bytes);
         return 0;
     }
-    session->is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
+    session->gate.is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
     return h2_session_charge(session, H2_FLOOD_CONTINUATION);
 }
 
@@ -170,14 +173,14 @@ static int check_settings(h2_session *session, const h2_frame_scan *head)
     if (head->flags & NGHTTP2_FLAG_ACK) {
         return 1;
     }
-    h2_settings_scan_begin(&session->settings_scan, head->length);
-    session->widest_window = 0;
+    h2_settings_scan_begin(&session->in.settings_scan, head->length);
+    session->gate.widest_window = 0;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         apr_int64_t window = nghttp2_session_get_stream_remote_window_size(session->ngh2,
                                                                            stream->id);
 
-        if (!stream->is_closed && window > session->widest_window) {
-            session->widest_window = window;
+        if (!stream->is_closed && window > session->gate.widest_window) {
+            session->gate.widest_window = window;
         }
     }
     return h2_session_charge(session, H2_FLOOD_SETTINGS);
@@ -191,8 +194,8 @@ static int check_frame(h2_session *session, const h2_frame_scan *head)
         return head->length || (head->flags & NGHTTP2_FLAG_END_STREAM)
                || h2_session_charge(session, H2_FLOOD_EMPTY_DATA);
     case NGHTTP2_HEADERS:
-        session->continuation_count = 0;
-        session->is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
+        session->gate.continuation_count = 0;
+        session->gate.is_in_block = !(head->flags & NGHTTP2_FLAG_END_HEADERS);
         return 1;
     case NGHTTP2_CONTINUATION:
         return check_continuation(session, head);
@@ -245,7 +248,7 @@ static void count_frame(h2_session *session, const h2_frame_scan *head)
 
     h2_stats_count(stats, H2_COUNT_FRAMES_IN0 + kind);
     if (head->type == NGHTTP2_RST_STREAM) {
-        ++session->reset_in_count;
+        ++session->gate.reset_count;
     }
     if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION) {
         h2_stats_add(stats, H2_COUNT_BLOCKS_IN, head->length);
@@ -262,7 +265,7 @@ int h2_session_admit(h2_session *session, const h2_frame_scan *head)
     }
     switch (judge(head, past)) {
     case CLOSED:
-        if (session->is_in_block) {
+        if (session->gate.is_in_block) {
             return end(session, NGHTTP2_PROTOCOL_ERROR, "a frame within a field block");
         }
         return end(session, NGHTTP2_STREAM_CLOSED,
@@ -270,8 +273,8 @@ int h2_session_admit(h2_session *session, const h2_frame_scan *head)
     case PROTOCOL:
         return end(session, NGHTTP2_PROTOCOL_ERROR, "a frame on a stream that was never opened");
     case LATE:
-        session->continuation_count = 0;
-        session->is_in_block = head->type == NGHTTP2_HEADERS
+        session->gate.continuation_count = 0;
+        session->gate.is_in_block = head->type == NGHTTP2_HEADERS
                                && !(head->flags & NGHTTP2_FLAG_END_HEADERS);
         return h2_session_charge(session, H2_FLOOD_LATE);
     case PASS:

@@ -3,9 +3,11 @@
  * each case, and a frame that is not queued would let the client wait for ever: so the connection
  * ends.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_memory.h"
 
 #include <string.h>
+
+#include "session/h2_ending.h"
 
 static void *note_memory(h2_session *session, void *memory)
 {

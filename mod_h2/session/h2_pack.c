@@ -2,9 +2,15 @@
  * Turns: responses are given to nghttp2 in the scheduler's order until the loop's scratch buffer is
  * full, and that goes to the client. h2_transmit.c says what nghttp2 then asks for.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_pack.h"
 
 #include <string.h>
+
+#include "session/h2_ending.h"
+#include "session/h2_memory.h"
+#include "session/h2_streams.h"
+#include "session/h2_timers.h"
+#include "session/h2_transmit.h"
 
 /* Frames of a stream before the next one has its turn; alone it may go on. */
 #define H2_TURN_FRAMES 1
@@ -148,7 +154,7 @@ static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
     }
     if (is_shut) {
         h2_session_stream_stalled(session, stream);
-        if (session->is_eof) {
+        if (session->in.is_eof) {
             h2_session_give_up_stream(session, stream); /* no window ever comes */
         }
     }
@@ -157,31 +163,31 @@ static void end_turn(h2_session *session, h2_stream *stream, apr_size_t bytes)
 /* One stream's turn. */
 static int send_turn(h2_session *session, h2_stream *stream)
 {
-    apr_size_t used = session->pack_used;
+    apr_size_t used = session->out.used;
     int rv;
 
     if (!stream->exchange.out_interim || submit_interim(session, stream)) {
         submit_final(session, stream);
     }
-    session->turn = stream;
-    session->turn_begun = used;
-    session->turn_frames = h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
+    session->out.turn = stream;
+    session->out.turn_begun = used;
+    session->out.turn_frames = h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
     if (stream->is_deferred) {
         stream->is_deferred = 0;
         nghttp2_session_resume_data(session->ngh2, stream->id);
     }
     rv = nghttp2_session_send(session->ngh2);
-    if (session->turn == stream) { /* else it was closed */
-        session->turn = NULL;
+    if (session->out.turn == stream) { /* else it was closed */
+        session->out.turn = NULL;
         if (stream->is_sending) {
-            end_turn(session, stream, session->pack_used - used);
+            end_turn(session, stream, session->out.used - used);
         }
     }
     if (rv != 0) {
         h2_session_abort(session, APR_EGENERAL);
         return 0;
     }
-    return session->pack_used > used;
+    return session->out.used > used;
 }
 
 /* Interim responses wait for nobody's turn: the client waits for them with its body, or could
@@ -190,7 +196,7 @@ static void send_interim(h2_session *session)
 {
     h2_stream *stream;
 
-    session->has_interim = 0;
+    session->out.has_interim = 0;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         if (!stream->exchange.out_interim || stream->is_closed) {
             continue;
@@ -216,13 +222,13 @@ apr_size_t h2_session_pack(h2_session *session)
     if (session->is_out_of_memory) {
         h2_session_end_without_memory(session);
     }
-    session->pack = session->loop->scratch;
-    session->pack_used = 0;
+    session->out.pack = session->loop->scratch;
+    session->out.used = 0;
     if (nghttp2_session_want_write(session->ngh2) && nghttp2_session_send(session->ngh2) != 0) {
         h2_session_abort(session, APR_EGENERAL); /* what stands before the streams */
         return 0;
     }
-    if (session->has_interim) {
+    if (session->out.has_interim) {
         send_interim(session);
     }
     while (h2_session_room(session) >= H2_DATA_ROOM_MIN_BYTES + H2_DATA_OVERHEAD_BYTES) {
@@ -240,7 +246,7 @@ apr_size_t h2_session_pack(h2_session *session)
         && nghttp2_session_send(session->ngh2) != 0) {
         h2_session_abort(session, APR_EGENERAL);
     }
-    return session->pack_used;
+    return session->out.used;
 }
 
 static void count_records(h2_session *session)
@@ -256,16 +262,16 @@ static void count_records(h2_session *session)
 
 apr_status_t h2_session_write(h2_session *session)
 {
-    apr_size_t length = session->pack_used;
+    apr_size_t length = session->out.used;
     apr_status_t rv;
 
     h2_loop_assert_held(session->loop);
     if (!length) {
         return APR_SUCCESS;
     }
-    session->pack_used = 0;
+    session->out.used = 0;
     h2_stats_add(session->loop->stats, H2_COUNT_BYTES_OUT, length);
-    rv = h2_io_write(&session->io, session->pack, length, session->loop->now,
+    rv = h2_io_write(&session->io, session->out.pack, length, session->loop->now,
                      session->loop->record_scratch, H2_LOOP_SCRATCH_BYTES);
     count_records(session);
     if (rv != APR_SUCCESS) {

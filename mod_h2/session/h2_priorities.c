@@ -5,9 +5,14 @@
  * A client that says nothing of the kind is served as RFC 7540 has it. From the first sign of
  * RFC 9218 on, all streams of its session have a priority, and weights do not count any more.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_priorities.h"
 
 #include <stdlib.h>
+
+#include "base/h2_log.h"
+#include "session/h2_dependencies.h"
+#include "session/h2_ending.h"
+#include "session/h2_push.h"
 
 /* PRIORITY_UPDATE, RFC 9218, 7.1: the prioritized stream's id, then a priority field's value. */
 #define UPDATE_ID_BYTES        4
@@ -108,10 +113,10 @@ static void speaks_of_priorities(h2_session *session)
 {
     h2_stream *stream;
 
-    if (session->has_priorities) {
+    if (session->client.has_priorities) {
         return;
     }
-    session->has_priorities = 1;
+    session->client.has_priorities = 1;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         if (!stream->is_closed && !stream->pushed_on) {
             place(session, stream);
@@ -142,7 +147,7 @@ void h2_session_prioritize(h2_session *session, h2_stream *stream)
         speaks_of_priorities(session);
         read_request(stream->head, &stream->priority);
     }
-    if (session->has_priorities) {
+    if (session->client.has_priorities) {
         place(session, stream);
     }
 }
@@ -228,7 +233,7 @@ static int keep_for_later(h2_session *session, int id, const h2_priority *priori
 {
     struct h2_updates *updates = session->updates;
     early_update *free_one = NULL;
-    int i, count = session->open_count - session->pushed_count;
+    int i, count = session->count.open - session->count.pushed;
 
     for (i = 0; i < updates->early_size; ++i) {
         early_update *early = &updates->early[i];
@@ -237,7 +242,7 @@ static int keep_for_later(h2_session *session, int id, const h2_priority *priori
             early->priority = *priority;
             return 1;
         }
-        if (early->id > session->highest_id) {
+        if (early->id > session->client.highest_id) {
             ++count;
         }
         else {
@@ -264,13 +269,13 @@ static void apply_update(h2_session *session, int id, const h2_priority *priorit
         stream->is_updated = 1;
         place(session, stream);
     }
-    else if (id % 2 && id > session->highest_id) {
+    else if (id % 2 && id > session->client.highest_id) {
         if (!keep_for_later(session, id, priority)) {
             h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR,
                                  "PRIORITY_UPDATE for more streams than may be open");
         }
     }
-    else if (id % 2 == 0 && id > session->highest_pushed_id) {
+    else if (id % 2 == 0 && id > session->push.highest_id) {
         h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR,
                              "PRIORITY_UPDATE for a stream that was not promised");
     }

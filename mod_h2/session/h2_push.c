@@ -2,13 +2,15 @@
  * Server push, RFC 9113, 8.4: promises to the client, their streams, and where these
  * stand in the order of sending.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_push.h"
 
 #include <stdlib.h>
 
 #include <apr_hash.h>
 
+#include "base/h2_log.h"
 #include "message/h2_cache_digest.h"
+#include "session/h2_streams.h"
 
 /* A longer Cache-Digest is ignored: one of 2000 resources has as many bytes. */
 #define H2_DIGEST_BYTES_MAX 4096
@@ -18,7 +20,7 @@
 
 static int is_promise_allowed(const h2_session *session)
 {
-    return session->state == H2_SESSION_OPEN && !session->has_goaway && !session->is_eof
+    return session->state == H2_SESSION_OPEN && !session->client.has_goaway && !session->in.is_eof
            && nghttp2_session_get_remote_settings(session->ngh2, NGHTTP2_SETTINGS_ENABLE_PUSH);
 }
 
@@ -35,8 +37,8 @@ static int has_room(const h2_session *session)
     uint32_t limit = nghttp2_session_get_remote_settings(session->ngh2,
                                                          NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-    return (uint32_t)session->pushed_count < limit
-           && session->pushed_count < session->conf->max_session_streams;
+    return (uint32_t)session->count.pushed < limit
+           && session->count.pushed < session->conf->max_session_streams;
 }
 
 /* What a client says to have goes to the diary, which a "reset" empties first. */
@@ -68,25 +70,25 @@ static int is_new_digest(h2_session *session, const char *text)
     unsigned hash = apr_hashfunc_default(text, &length);
 
     if (length > H2_DIGEST_BYTES_MAX
-        || (hash == session->digest_hash && length == session->digest_length)) {
+        || (hash == session->push.digest_hash && length == session->push.digest_length)) {
         return 0;
     }
-    session->digest_hash = hash;
-    session->digest_length = length;
+    session->push.digest_hash = hash;
+    session->push.digest_length = length;
     return 1;
 }
 
 void h2_session_note_digest(h2_session *session, const h2_stream *stream)
 {
-    digest_reader reader = {&session->push_diary, 0};
+    digest_reader reader = {&session->push.diary, 0};
     const char *text;
 
-    if (!session->push_diary.size || !is_promise_allowed(session)) {
+    if (!session->push.diary.size || !is_promise_allowed(session)) {
         return;
     }
     text = h2_head_get(stream->head, "cache-digest");
     if (text && is_new_digest(session, text)) {
-        h2_cache_digest_read(text, session->push_diary.size, &reader.is_reset, add_known, &reader);
+        h2_cache_digest_read(text, session->push.diary.size, &reader.is_reset, add_known, &reader);
         reset_if_said(&reader);
     }
 }
@@ -150,9 +152,9 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
     stream->exchange.head = promise->head;
     stream->exchange.in_is_ended = 1;
     stream->is_end_seen = 1;
-    ++session->pushed_count;
+    ++session->count.pushed;
     h2_stats_count(session->loop->stats, H2_COUNT_PUSHES);
-    session->highest_pushed_id = stream->id;
+    session->push.highest_id = stream->id;
     h2_session_enter_stream(session, stream, main, H2_WEIGHT_DEFAULT);
     h2_session_enter_waiting(session, stream, session->loop->now,
                              h2_loop_wall_time(session->loop));
@@ -163,7 +165,7 @@ static void accept_request(h2_session *session, h2_stream *main, h2_stream *stre
 /* Does the client have it? */
 static int is_known(const h2_session *session, const h2_promise *promise)
 {
-    int is_there = h2_push_diary_knows(&session->push_diary, promise->url_hash);
+    int is_there = h2_push_diary_knows(&session->push.diary, promise->url_hash);
 
     if (is_there) {
         h2_stats_count(session->loop->stats, H2_COUNT_PUSHES_SPARED);
@@ -187,7 +189,7 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
             h2_head_destroy(promise->head, h2_session_blocks(session));
             continue;
         }
-        h2_push_diary_add(&session->push_diary, promise->url_hash, 64);
+        h2_push_diary_add(&session->push.diary, promise->url_hash, 64);
         accept_request(session, main, stream, promise);
         h2_loop_ready(session->loop, &session->task); /* whoever leads is to start it */
     }

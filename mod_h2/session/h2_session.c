@@ -1,19 +1,20 @@
-#include "session/h2_session_parts.h"
+#include "session/h2_session.h"
 
 #include <stdlib.h>
 
 #include <http_connection.h>
 
 #include "base/h2_clock.h"
+#include "base/h2_log.h"
 #include "base/h2_probe.h"
-
-/* From the first GOAWAY, which lets requests on their way arrive, to the last:
- * a round trip, RFC 9113, 6.8. */
-#define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
-
-/* Frames that wait in nghttp2 to be sent, beyond which nothing is read: replies
- * to a client that sends but does not read. */
-#define H2_OUTBOUND_QUEUE_MAX 1000
+#include "session/h2_dependencies.h"
+#include "session/h2_frames.h"
+#include "session/h2_memory.h"
+#include "session/h2_priorities.h"
+#include "session/h2_push.h"
+#include "session/h2_streams.h"
+#include "session/h2_transmit.h"
+#include "session/h2_windows.h"
 
 /* What all streams of a connection together may have unread, at most: the
  * window of the connection, RFC 9113, 6.9. */
@@ -22,9 +23,6 @@
 /* nghttp2 has limits of its own, for the same purpose as ours: they lie so far beyond these that
  * they only stand in for a mistake of ours. */
 #define H2_NGHTTP2_LIMIT 1000000
-
-/* What the log says of the end of one. */
-#define H2_REASON_BYTES 256
 
 /* The callbacks of sessions: those that pad frames have one more, which costs something for every
  * frame. */
@@ -50,7 +48,7 @@ static nghttp2_session_callbacks *make_callbacks(int is_padding)
     if (nghttp2_session_callbacks_new(&callbacks) != 0) {
         return NULL;
     }
-    h2_receive_callbacks(callbacks);
+    h2_frames_callbacks(callbacks);
     h2_transmit_callbacks(callbacks);
     h2_priorities_callbacks(callbacks);
     if (is_padding) {
@@ -139,7 +137,7 @@ void h2_session_joined(h2_session *session, h2_session_origin origin)
     h2_stats_count(stats, H2_COUNT_SESSIONS_ALPN + origin);
     h2_stats_gauge(stats, H2_GAUGE_SESSIONS, 1);
     h2_session_gauge_parked(session, 1);
-    if (!session->open_count) {
+    if (!session->count.open) {
         h2_stats_gauge(stats, H2_GAUGE_SESSIONS_IDLE, 1);
         return;
     }
@@ -173,14 +171,14 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
     APR_RING_INIT(&session->streams, h2_stream, link);
     APR_RING_INIT(&session->waiting, h2_stream, wait_link);
     h2_scheduler_init(&session->scheduler);
-    h2_frame_scan_init(&session->scan);
-    h2_flood_init(&session->flood, session->conf);
-    h2_push_diary_init(&session->push_diary, session->conf->push_diary_size);
-    session->peer_window = NGHTTP2_INITIAL_WINDOW_SIZE;
-    session->begun = h2_clock_now();
-    session->begun_wall = apr_time_now();
-    session->last_progress = session->begun;
-    session->idle_since = session->begun;
+    h2_frame_scan_init(&session->in.scan);
+    h2_flood_init(&session->gate.flood, session->conf);
+    h2_push_diary_init(&session->push.diary, session->conf->push_diary_size);
+    session->client.window = NGHTTP2_INITIAL_WINDOW_SIZE;
+    session->times.begun = h2_clock_now();
+    session->times.begun_wall = apr_time_now();
+    session->times.last_progress = session->times.begun;
+    session->times.idle_since = session->times.begun;
     apr_pool_pre_cleanup_register(c->pool, session, destroy_with_pool);
     rv = create_nghttp2(session);
     if (rv != APR_SUCCESS) {
@@ -193,11 +191,11 @@ apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *s
 
 void h2_session_destroy(h2_session *session)
 {
-    H2_ASSERT(!session->running_count && !session->ending_count);
+    H2_ASSERT(!session->count.running && !session->count.ending);
     apr_pool_cleanup_kill(session->c->pool, session, destroy_with_pool);
     if (session->blocks) {
-        H2_PROBE_SESSION_END(session->c->id, session->emitted_count,
-                             session->loop->now - session->begun);
+        H2_PROBE_SESSION_END(session->c->id, session->client.stream_count,
+                             session->loop->now - session->times.begun);
         h2_stats_count(session->loop->stats, H2_COUNT_SESSIONS_ENDED);
         h2_stats_gauge(session->loop->stats, H2_GAUGE_SESSIONS, -1);
         h2_session_gauge_parked(session, -1);
@@ -216,9 +214,9 @@ void h2_session_destroy(h2_session *session)
     h2_session_drop_groups(session);
     h2_scheduler_destroy(&session->scheduler);
     h2_priorities_clear(session);
-    h2_push_diary_clear(&session->push_diary);
-    free(session->reset_ids);
-    free(session->skipped_ids);
+    h2_push_diary_clear(&session->push.diary);
+    free(session->gate.reset_ids);
+    free(session->gate.skipped_ids);
     h2_io_destroy(&session->io);
 }
 
@@ -274,152 +272,18 @@ apr_status_t h2_session_upgrade(h2_session *session, const unsigned char *settin
         return APR_EINVAL;
     }
     nghttp2_session_set_stream_user_data(session->ngh2, 1, stream);
-    ++session->emitted_count;
+    ++session->client.stream_count;
     h2_session_enter_stream(session, stream, NULL, H2_WEIGHT_DEFAULT);
-    session->highest_id = stream->id;
-    session->scan.opened_id = stream->id;
+    session->client.highest_id = stream->id;
+    session->in.scan.opened_id = stream->id;
     stream->is_end_seen = 1;
     h2_session_note_settings(session);
     h2_session_prioritize(session, stream);
-    session->last_stream_id = 1;
-    session->has_request = 1;
+    session->client.last_id = 1;
+    session->client.has_request = 1;
     stream->exchange.head = head;
     stream->exchange.in_is_ended = 1;
     h2_session_note_digest(session, stream);
     h2_session_enter_waiting(session, stream, h2_clock_now(), apr_time_now());
     return APR_SUCCESS;
-}
-
-/* Only bytes out from now on. nghttp2 closes no stream for us once it is of no use: do it for all. */
-static void begin_closing(h2_session *session)
-{
-    h2_stream *stream;
-
-    session->state = H2_SESSION_CLOSING;
-    session->drain_at = 0;
-    session->is_goaway_queued = 0; /* another one may come, or none */
-    APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
-        if (!stream->is_closed) {
-            h2_session_give_up_stream(session, stream);
-        }
-    }
-}
-
-static void log_end(h2_session *session, apr_uint32_t error, const char *format, va_list args)
-{
-    char reason[H2_REASON_BYTES];
-    apr_interval_time_t lasted = session->loop->now - session->begun;
-
-    if (session->is_end_logged) {
-        return;
-    }
-    session->is_end_logged = 1;
-    apr_vsnprintf(reason, sizeof(reason), format, args);
-    h2_log((error == NGHTTP2_INTERNAL_ERROR) ? APLOG_ERR : APLOG_INFO, 0, session->c, APLOGNO(03401)
-           H2_ID_FMT "%s, shutdown, remote.emitted=%d, answered=%u, resets.client=%u, "
-           "resets.server=%u, seconds=%" APR_TIME_T_FMT ".%03d, error=%s", session->c->id, 0, reason,
-           session->emitted_count, (unsigned)session->flood.requests_done, session->reset_in_count,
-           session->reset_out_count, apr_time_sec(lasted), (int)apr_time_msec(lasted),
-           h2_session_error_name(error));
-}
-
-void h2_session_log_end(h2_session *session, apr_uint32_t error, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    log_end(session, error, format, args);
-    va_end(args);
-}
-
-void h2_session_terminate(h2_session *session, apr_uint32_t error, const char *format, ...)
-{
-    va_list args;
-
-    h2_loop_assert_held(session->loop);
-    if (session->state == H2_SESSION_CLOSING) {
-        return;
-    }
-    va_start(args, format);
-    log_end(session, error, format, args);
-    va_end(args);
-    session->is_goaway_final = 1;
-    begin_closing(session);
-    nghttp2_session_terminate_session2(session->ngh2, session->last_stream_id, error);
-}
-
-void h2_session_abort(h2_session *session, apr_status_t rv)
-{
-    h2_loop_assert_held(session->loop);
-    if (!session->io.is_broken) {
-        h2_log((rv == APR_EGENERAL) ? APLOG_ERR : APLOG_DEBUG, rv, session->c,
-               H2_ID_FMT "the connection is given up", session->c->id, 0);
-    }
-    session->io.is_broken = 1;
-    begin_closing(session);
-}
-
-void h2_session_end_drain(h2_session *session)
-{
-    session->is_goaway_final = 1;
-    session->is_goaway_queued = (session->last_stream_id != APR_INT32_MAX); /* else none is higher */
-    session->drain_at = 0;
-    nghttp2_submit_goaway(session->ngh2, NGHTTP2_FLAG_NONE, session->last_stream_id,
-                          NGHTTP2_NO_ERROR, NULL, 0);
-}
-
-void h2_session_drain(h2_session *session, int is_gentle)
-{
-    h2_loop_assert_held(session->loop);
-    if (session->state != H2_SESSION_OPEN) {
-        return;
-    }
-    session->state = H2_SESSION_DRAINING;
-    if (is_gentle) {
-        nghttp2_submit_shutdown_notice(session->ngh2);
-        session->drain_at = session->loop->now + H2_DRAIN_USEC;
-    }
-    else {
-        h2_session_end_drain(session);
-    }
-}
-
-int h2_session_is_finished(const h2_session *session)
-{
-    if (session->io.is_broken) {
-        return 1;
-    }
-    if (h2_io_is_blocked(&session->io)) {
-        return 0;
-    }
-    if (session->state == H2_SESSION_CLOSING) {
-        return !nghttp2_session_want_write(session->ngh2);
-    }
-    if (session->open_count) {
-        return 0;
-    }
-    if (session->is_eof) {
-        return 1;
-    }
-    return (session->has_goaway
-            || (session->state == H2_SESSION_DRAINING && session->is_goaway_final))
-           && !nghttp2_session_want_write(session->ngh2);
-}
-
-int h2_session_has_too_much(const h2_session *session)
-{
-    return session->is_goaway_queued
-           || nghttp2_session_get_outbound_queue_size(session->ngh2) > H2_OUTBOUND_QUEUE_MAX;
-}
-
-void h2_session_follow_end(h2_session *session)
-{
-    if (session->state != H2_SESSION_CLOSING && !session->is_shut
-        && !nghttp2_session_want_read(session->ngh2)
-        && !nghttp2_session_want_write(session->ngh2)) {
-        if (session->state == H2_SESSION_OPEN && !session->has_goaway) {
-            h2_session_log_end(session, NGHTTP2_PROTOCOL_ERROR, "protocol error of the client");
-        }
-        begin_closing(session);
-    }
 }

@@ -1,166 +1,109 @@
 /*
- * What the files of a session say to each other; nobody else includes it.
+ * What the parts of a session keep, each with the file of session/ that it belongs to.
  *
- * Holder of the loop only.
+ * Holder of the loop only, every field.
  */
 #ifndef H2_SESSION_PARTS_H
 #define H2_SESSION_PARTS_H
 
-#include "session/h2_session.h"
+#include "base/h2_base.h"
+#include "session/h2_flood.h"
+#include "session/h2_frame_scan.h"
+#include "session/h2_id_ranges.h"
+#include "session/h2_push_diary.h"
+#include "session/h2_settings_scan.h"
+#include "stream/h2_stream.h"
 
-/* Registers the callbacks of each half with nghttp2. */
-void h2_receive_callbacks(nghttp2_session_callbacks *callbacks);
-void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
+/* How many streams are what; h2_streams.c. */
+typedef struct {
+    int all;                      /* closed ones, too */
+    int open;                     /* of these: not closed */
+    int pushed;                   /* of these: opened by us */
+    int running;                  /* closed ones, too: that a thread runs */
+    int tunnels;                  /* of these: that may become tunnels, or are */
+    int ending;                   /* taken to be ended, and not yet released */
+    int enders;                   /* threads that end some */
+} h2_session_counts;
 
-/* The same for sessions that pad frames, H2Padding. */
-void h2_transmit_padding_callback(nghttp2_session_callbacks *callbacks);
+/* What is known of the client; h2_receive.c. */
+typedef struct {
+    apr_int64_t window;           /* its SETTINGS_INITIAL_WINDOW_SIZE */
+    int last_id;                  /* the highest stream that we have worked on */
+    int highest_id;               /* of its streams, also of refused ones */
+    int stream_count;             /* its streams that we have seen */
+    unsigned has_request : 1;     /* there was one, ever */
+    unsigned has_goaway : 1;      /* it has said that it opens no more streams */
+    unsigned has_priorities : 1;  /* it speaks of them as RFC 9218 does */
+    unsigned is_settings_acked : 1; /* it has acknowledged our SETTINGS */
+} h2_session_client;
 
-/* Room in the scratch buffer that a DATA frame needs beside its payload: its header and padding. */
-#define H2_DATA_OVERHEAD_BYTES (H2_FRAME_HEADER_BYTES + 256)
+/* Bytes in; h2_receive.c. */
+typedef struct {
+    h2_frame_scan scan;
+    h2_settings_scan settings_scan;
+    h2_stream *stream;            /* whose field block is being decoded, NULL: nobody's */
+    unsigned even_byte_in;        /* so many bytes on is the last one of a GOAWAY's id; 0: not */
+    unsigned within_block;        /* the scan is within that block; 0: it is not */
+    apr_time_t within_since;      /* since then it waits for more of it */
+    apr_size_t widened_bytes;     /* of all streams' windows, beyond H2WindowSize; h2_windows.c */
+    unsigned is_eof : 1;          /* the client has ended its side */
+    unsigned is_paused : 1;       /* too much to be sent: read nothing; h2_timers.c */
+    unsigned has_long_fields : 1; /* it is logged that some were too long */
+} h2_session_in;
 
-/* No use in a DATA frame for less room than this. */
-#define H2_DATA_ROOM_MIN_BYTES 1024
+/* What of it may be worked on, and its account; h2_gate.c. */
+typedef struct {
+    h2_flood flood;
+    h2_id_ranges *reset_ids;      /* by us, before the client had ended them; NULL: none */
+    h2_id_ranges *skipped_ids;    /* that the client has never opened; NULL: none */
+    apr_int64_t widest_window;    /* of all streams, when the client's last SETTINGS began */
+    unsigned continuation_count;  /* of the current field block */
+    unsigned reset_count;         /* RST_STREAM frames of the client */
+    unsigned is_in_block : 1;     /* the client's last field block is not complete */
+} h2_session_gate;
 
-/* Room that is left for frames while packing. */
-static inline apr_size_t h2_session_room(const h2_session *session)
-{
-    return H2_SESSION_PACK_BYTES - session->pack_used;
-}
+/* Frames out; h2_pack.c and h2_transmit.c. */
+typedef struct {
+    h2_stream *turn;              /* who may give data to nghttp2 */
+    int turn_frames;              /* how many frames of it still */
+    apr_size_t turn_begun;        /* used when its turn began */
+    char *pack;                   /* the scratch buffer while packing */
+    apr_size_t used;              /* bytes of it */
+    apr_time_t last_sent;         /* bytes of any response */
+    unsigned reset_count;         /* RST_STREAM frames of ours */
+    int error_count;              /* streams that we have reset for what counts as an error */
+    unsigned has_interim : 1;     /* a stream has an interim response to be sent */
+    unsigned is_settings_sent : 1; /* ours are packed */
+} h2_session_out;
 
-/* Whom nghttp2 is to ask for the data of the stream. */
-nghttp2_data_provider h2_transmit_provider(h2_stream *stream);
+/* Server push; h2_push.c. */
+typedef struct {
+    h2_push_diary diary;
+    apr_ssize_t digest_length;    /* of the client's last Cache-Digest */
+    unsigned digest_hash;         /* likewise */
+    int highest_id;               /* of our streams; 0: there was none */
+} h2_session_pushes;
 
-/* The stream's trailers, if it has any, are about to be submitted: they say what it took. */
-void h2_transmit_time_trailers(const h2_session *session, const h2_stream *stream);
+/* Since when, and until when; h2_timers.c. By the loop's clock, 0: not. */
+typedef struct {
+    apr_time_t begun;
+    apr_time_t begun_wall;        /* what the system's clock showed then, for those who look */
+    apr_time_t idle_since;        /* no stream since */
+    apr_time_t last_progress;     /* bytes of a body, a request, a response */
+    apr_time_t blocked_since;     /* the socket takes no more than blocked_at */
+    apr_uint64_t blocked_at;      /* bytes sent */
+    apr_time_t check_streams_at;  /* when a stream's time is up next */
+    apr_time_t drain_at;          /* when the last GOAWAY follows the first */
+    apr_time_t linger_until;      /* after the shutdown: when to close */
+} h2_session_times;
 
-/* RST_STREAM with this code, and no more turns. */
-void h2_transmit_reset(h2_session *session, h2_stream *stream, apr_uint32_t error);
-
-/* Those for PRIORITY_UPDATE. */
-void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
-
-/* The type of PRIORITY_UPDATE, RFC 9218, 7.1: nghttp2 leaves it to us. */
-#define H2_FRAME_PRIORITY_UPDATE 0x10
-
-/* The head of the client's request is complete: its place in the order of sending. */
-void h2_session_prioritize(h2_session *session, h2_stream *stream);
-
-/* The client's SETTINGS, or a PRIORITY_UPDATE of its, has been received. */
-void h2_session_note_settings(h2_session *session);
-void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd);
-
-/* A new stream of the client: its place as its HEADERS name it (NULL: they do not), or as a
- * PRIORITY frame has named it before, RFC 7540, 5.3. */
-void h2_session_depend(h2_session *session, h2_stream *stream, const h2_dependency *dependency);
-
-/* A PRIORITY frame for this id, which may be one that is not opened yet, or never. */
-void h2_session_note_dependency(h2_session *session, int id, const h2_dependency *dependency);
-
-/* Frees the places of ids without a stream; who is below them stays in the tree. */
-void h2_session_drop_groups(h2_session *session);
-
-/* Frees what is kept of PRIORITY_UPDATE frames. */
-void h2_priorities_clear(h2_session *session);
-
-/* One more or less of them in this child. Before the session is in a loop its block is not ours:
- * h2_session_joined() tells then. */
-static inline void h2_session_gauge(const h2_session *session, h2_gauge gauge, int change)
-{
-    if (session->blocks) {
-        h2_stats_gauge(session->loop->stats, gauge, change);
-    }
-}
-
-/* None of its requests has a thread, or one has again. With the worker MPM, and prefork's, the MPM's
- * thread stays with it. */
-static inline void h2_session_gauge_parked(const h2_session *session, int change)
-{
-    if (!session->waiter) {
-        h2_session_gauge(session, H2_GAUGE_SESSIONS_PARKED, change);
-    }
-}
-
-/* A frame whose head the client has sent, while all that came before has been worked on: may
- * nghttp2 have it? Returns 0 if not: the session is terminated. */
-int h2_session_admit(h2_session *session, const h2_frame_scan *head);
-
-/* Another event of this cause. Returns 0 if it was one too many: the session is terminated. */
-int h2_session_charge(h2_session *session, h2_flood_cause cause);
-
-/* The stream was reset by us while it was open for the client, whose frames for it may still
- * come. */
-void h2_session_note_reset(h2_session *session, int id);
-
-/* The client has made an error on the stream: it does not start any more. */
-void h2_session_reject_waiting(h2_session *session, h2_stream *stream);
-
-/* Memory for what comes and goes with a request. NULL while the session is in no loop yet,
- * as it may not touch that then. */
-h2_blocks *h2_session_blocks(const h2_session *session);
-
-/* What nghttp2 takes memory with. */
-nghttp2_mem h2_session_memory(h2_session *session);
-
-/* nghttp2 was out of memory: the connection ends, as nobody knows what is missing. */
-void h2_session_end_without_memory(h2_session *session);
-
-/* nghttp2 has closed the stream: takes it out of all lists but the session's. */
-void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);
-
-/* Do so many replies wait to be sent that no more may be read? Or the last GOAWAY: a second one that
- * nghttp2 makes for an error beyond it would name a higher stream, against RFC 9113, 6.8. */
-int h2_session_has_too_much(const h2_session *session);
-
-/* The last GOAWAY: no stream begins beyond those that were worked on. */
-void h2_session_end_drain(h2_session *session);
-
-/* The client's window of the stream is shut although it has data. */
-void h2_session_stream_stalled(h2_session *session, h2_stream *stream);
-
-/* At this time something is due for one of the streams. */
-void h2_session_check_streams_at(h2_session *session, apr_time_t when);
-
-/* What all streams of a connection may have together beyond H2WindowSize, where that is not
- * given. */
-#define H2_WIDENED_MAX ((apr_size_t)4 * 1024 * 1024)
-
-/* A stream has ended whose window was so much wider than H2WindowSize. */
-void h2_session_give_width_back(h2_session *session, apr_size_t bytes);
-
-/* A new stream: below parent in the order of sending (NULL: below none). */
-void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
-                             int weight);
-
-/* Its request is complete since now, when the system's clock shows wall, and waits for a thread. */
-void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now,
-                              apr_time_t wall);
-
-/* The client may have said in its request what it has in its cache. */
-void h2_session_note_digest(h2_session *session, const h2_stream *stream);
-
-/* The head of a response is there: its place in the order of sending, if that is not only for
- * the client to say. */
-void h2_session_place(h2_session *session, h2_stream *stream);
-
-/* The same for a pushed one, by H2PushPriority. */
-void h2_session_place_pushed(h2_session *session, h2_stream *stream);
-
-/* Frees a stream that has never been started and is in no list of the loop, out of turn. */
-void h2_session_drop_stream(h2_session *session, h2_stream *stream);
-
-/* The stream cannot go on, as the session ends or the client is not there any more. */
-void h2_session_give_up_stream(h2_session *session, h2_stream *stream);
-
-/* A line for a frame; at debug level, where somebody reads it. */
-void h2_session_write_frame_line(h2_session *session, const nghttp2_frame *frame,
-                                 const char *direction);
-
-static inline void h2_session_log_frame(h2_session *session, const nghttp2_frame *frame,
-                                        const char *direction)
-{
-    if (APLOGcdebug(session->c)) {
-        h2_session_write_frame_line(session, frame, direction);
-    }
-}
+/* How the connection is held; conn/ alone. */
+typedef struct {
+    apr_thread_cond_t *waiter;    /* of the MPM's thread that waits; NULL: it has suspended c */
+    unsigned is_over : 1;         /* for that thread */
+    unsigned has_bad_tls : 1;     /* RFC 9113, 9.2: refused at the start */
+    unsigned is_buried : 1;       /* all is closed, only the pool is left */
+    unsigned is_let_go : 1;       /* then: c->sbh is gone, see h2_closing.c */
+} h2_session_hold;
 
 #endif /* H2_SESSION_PARTS_H */

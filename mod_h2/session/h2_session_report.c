@@ -28,17 +28,17 @@ static void describe(const h2_session *session, h2_session_report *report)
 
     memset(report, 0, sizeof(*report));
     report->id = session->c->id;
-    report->begun = session->begun_wall;
-    report->idle = session->idle_since ? now - session->idle_since : 0;
-    report->streams = (apr_uint64_t)session->emitted_count;
+    report->begun = session->times.begun_wall;
+    report->idle = session->times.idle_since ? now - session->times.idle_since : 0;
+    report->streams = (apr_uint64_t)session->client.stream_count;
     report->sent_bytes = session->io.sent_bytes;
     report->pending_bytes = session->io.pending_end - session->io.pending_start;
     report->origin = (int)session->origin;
     report->state = (int)session->state;
-    report->open = session->open_count;
-    report->running = session->running_count;
-    report->pushed = session->pushed_count;
-    report->tunnels = session->tunnel_count;
+    report->open = session->count.open;
+    report->running = session->count.running;
+    report->pushed = session->count.pushed;
+    report->tunnels = session->count.tunnels;
     report->is_blocked = h2_io_is_blocked(&session->io);
     APR_RING_FOREACH(stream, &session->waiting, h2_stream, wait_link) {
         ++report->waiting;
@@ -83,7 +83,7 @@ static void describe_stream(const h2_session *session, const h2_stream *stream,
     report->pushed_on = stream->pushed_on;
     report->parent_id = stream->dependency.parent_id;
     report->weight = h2_scheduler_weight(stream);
-    report->urgency = session->has_priorities ? stream->priority.urgency : -1;
+    report->urgency = session->client.has_priorities ? stream->priority.urgency : -1;
     report->is_incremental = stream->priority.is_incremental;
     report->status = stream->exchange.out_response ? stream->exchange.out_response->status : 0;
     report->window = nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id);
@@ -128,12 +128,12 @@ void h2_session_report_whole(const h2_session *session, h2_connection_report *re
     report->made = apr_time_now();
     describe(session, &report->session);
     describe_settings(session, report);
-    report->is_acknowledged = session->is_settings_acked;
+    report->is_acknowledged = session->client.is_settings_acked;
     report->our_window = nghttp2_session_get_local_window_size(session->ngh2);
     report->their_window = nghttp2_session_get_remote_window_size(session->ngh2);
     report->queued_frames = nghttp2_session_get_outbound_queue_size(session->ngh2);
-    report->pushes_remembered = (apr_uint64_t)session->push_diary.count;
-    report->stream_count = session->open_count;
+    report->pushes_remembered = (apr_uint64_t)session->push.diary.count;
+    report->stream_count = session->count.open;
     report->listed_count = h2_scheduler_list(&session->scheduler, streams, H2_REPORT_STREAMS_MAX);
     for (i = 0; i < report->listed_count; ++i) {
         describe_stream(session, streams[i], &report->streams[i]);

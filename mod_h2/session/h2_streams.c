@@ -2,11 +2,15 @@
  * The streams of a session, from their first frame to the memory's end: waiting for a thread,
  * running, closed, done.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_streams.h"
 
 #include <http_log.h>
 
+#include "base/h2_log.h"
 #include "base/h2_probe.h"
+#include "session/h2_gate.h"
+#include "session/h2_priorities.h"
+#include "session/h2_windows.h"
 
 /* Responses that wait for their windows to be opened: what one of them takes beside its content, how
  * many there may be whatever they take, and what more of them may take together. */
@@ -17,15 +21,15 @@
 void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *parent,
                              int weight)
 {
-    stream->number = session->emitted_count;
+    stream->number = session->client.stream_count;
     APR_RING_INSERT_TAIL(&session->streams, stream, h2_stream, link);
     h2_scheduler_join(&session->scheduler, stream, parent, weight);
-    ++session->stream_count;
+    ++session->count.all;
     h2_session_gauge(session, H2_GAUGE_STREAMS, 1);
-    if (!session->open_count++) {
+    if (!session->count.open++) {
         h2_session_gauge(session, H2_GAUGE_SESSIONS_IDLE, -1);
     }
-    session->idle_since = 0;
+    session->times.idle_since = 0;
     H2_PROBE_STREAM_OPEN(session->c->id, stream->id, stream->pushed_on);
 }
 
@@ -79,7 +83,7 @@ static int is_glutted(const h2_session *session)
     apr_size_t bytes = 0;
     int count = 0;
 
-    if (session->open_count <= H2_SHUT_STREAMS) {
+    if (session->count.open <= H2_SHUT_STREAMS) {
         return 0;
     }
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
@@ -104,7 +108,7 @@ h2_stream *h2_session_next_waiting(const h2_session *session, h2_stream *after)
 
 int h2_session_has_its_share(const h2_session *session)
 {
-    return session->running_count + session->ender_count >= session->running_max;
+    return session->count.running + session->count.enders >= session->running_max;
 }
 
 void h2_session_started(h2_session *session, h2_stream *stream)
@@ -115,7 +119,7 @@ void h2_session_started(h2_session *session, h2_stream *stream)
     stream->trace.started = session->loop->now;
     h2_stats_count(session->loop->stats, H2_COUNT_REQUESTS);
     h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, 1);
-    if (!session->running_count++) {
+    if (!session->count.running++) {
         h2_session_gauge_parked(session, -1);
     }
 }
@@ -150,7 +154,7 @@ void h2_session_finished(h2_session *session, h2_stream *stream)
     stream->exchange.is_running = 0;
     stream->trace.finished = session->loop->now;
     h2_stats_gauge(session->loop->stats, H2_GAUGE_RUNNING, -1);
-    if (!--session->running_count) {
+    if (!--session->count.running) {
         h2_session_gauge_parked(session, 1);
     }
     if (stream->is_closed) {
@@ -178,7 +182,7 @@ void h2_session_has_output(h2_session *session, h2_stream *stream)
             stream->is_placed = 1;
             h2_session_place(session, stream);
         }
-        session->has_interim |= (stream->exchange.out_interim != NULL);
+        session->out.has_interim |= (stream->exchange.out_interim != NULL);
         h2_scheduler_add(&session->scheduler, stream);
     }
 }
@@ -257,22 +261,22 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
     H2_ASSERT(!stream->is_closed);
     stream->is_closed = 1;
     h2_session_gauge(session, H2_GAUGE_STREAMS, -1);
-    if (!--session->open_count) {
+    if (!--session->count.open) {
         h2_session_gauge(session, H2_GAUGE_SESSIONS_IDLE, 1);
-        session->idle_since = session->loop->now;
+        session->times.idle_since = session->loop->now;
     }
     if (stream->pushed_on) {
-        --session->pushed_count;
+        --session->count.pushed;
         let_held_back_send(session);
     }
     leave_waiting(stream);
-    if (session->receiving == stream) {
-        session->receiving = NULL;
+    if (session->in.stream == stream) {
+        session->in.stream = NULL;
     }
-    if (session->turn == stream) {
-        session->turn = NULL;
+    if (session->out.turn == stream) {
+        session->out.turn = NULL;
         if (stream->is_sending) { /* its last turn is paid for, too */
-            h2_scheduler_had_turn(stream, session->pack_used - session->turn_begun);
+            h2_scheduler_had_turn(stream, session->out.used - session->out.turn_begun);
         }
     }
     h2_scheduler_leave(&session->scheduler, stream);
@@ -288,7 +292,7 @@ void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32
         h2_session_note_reset(session, stream->id);
     }
     note_trace(session, stream, error);
-    session->flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
+    session->gate.flood.requests_done += (error == NGHTTP2_NO_ERROR && stream->is_end_sent);
     if (error) {
         h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "stream reset with error %u (%s) %s",
                session->c->id, stream->id, (unsigned)error, h2_session_error_name(error),
@@ -306,8 +310,8 @@ h2_stream *h2_session_take_done(h2_session *session)
     h2_loop_assert_held(session->loop);
     for (stream = first; stream; stream = stream->next_done) {
         APR_RING_REMOVE(stream, link);
-        --session->stream_count;
-        ++session->ending_count;
+        --session->count.all;
+        ++session->count.ending;
         h2_exchange_clear(&stream->exchange); /* before the memory that it points to */
     }
     session->done = NULL;
@@ -318,7 +322,7 @@ h2_stream *h2_session_take_done(h2_session *session)
 void h2_session_release(h2_session *session, h2_stream *stream)
 {
     h2_loop_assert_held(session->loop);
-    --session->ending_count;
+    --session->count.ending;
     h2_stream_destroy(stream, h2_session_blocks(session));
 }
 

@@ -2,7 +2,12 @@
  * When a session's time is up: who waits for whom decides which timeout. Sets what the
  * loop is to wait for.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_timers.h"
+
+#include "base/h2_log.h"
+#include "session/h2_ending.h"
+#include "session/h2_memory.h"
+#include "session/h2_streams.h"
 
 /* 0 is never. */
 static apr_time_t earlier(apr_time_t a, apr_time_t b)
@@ -18,21 +23,21 @@ static apr_time_t base_deadline_of(const h2_session *session)
         return 0; /* it waits for its requests alone */
     }
     if (session->is_shut) {
-        return session->linger_until;
+        return session->times.linger_until;
     }
     if (h2_io_is_blocked(&session->io)) {
-        return (session->blocked_since ? session->blocked_since : session->last_progress)
+        return (session->times.blocked_since ? session->times.blocked_since : session->times.last_progress)
                + session->timeout;
     }
-    if (!session->open_count) {
-        return session->idle_since
-               + (session->has_request ? session->idle_timeout : session->timeout);
+    if (!session->count.open) {
+        return session->times.idle_since
+               + (session->client.has_request ? session->idle_timeout : session->timeout);
     }
     if (!h2_scheduler_count(&session->scheduler)
-        && (session->running_count || h2_session_next_waiting(session, NULL))) {
+        && (session->count.running || h2_session_next_waiting(session, NULL))) {
         return 0; /* the handlers have their own timeouts, and who may have a thread waits for us */
     }
-    return session->last_progress + session->timeout;
+    return session->times.last_progress + session->timeout;
 }
 
 /* When the connection as such has had its time. 0: never. */
@@ -44,14 +49,14 @@ static apr_time_t end_of_patience(const h2_session *session)
     if (session->state == H2_SESSION_CLOSING) {
         return 0; /* it has come to its end */
     }
-    if (!session->is_settings_acked) {
-        end = session->begun + session->timeout;
+    if (!session->client.is_settings_acked) {
+        end = session->times.begun + session->timeout;
     }
-    if (session->within_since && conf->max_header_time) {
-        end = earlier(end, session->within_since + conf->max_header_time);
+    if (session->in.within_since && conf->max_header_time) {
+        end = earlier(end, session->in.within_since + conf->max_header_time);
     }
     if (conf->max_connection_time && session->state == H2_SESSION_OPEN) {
-        end = earlier(end, session->begun + conf->max_connection_time);
+        end = earlier(end, session->times.begun + conf->max_connection_time);
     }
     return end;
 }
@@ -63,14 +68,14 @@ static apr_time_t deadline_of(const h2_session *session)
     if (session->is_shut) {
         return deadline;
     }
-    deadline = earlier(deadline, session->drain_at);
-    deadline = earlier(deadline, session->stream_check_at);
+    deadline = earlier(deadline, session->times.drain_at);
+    deadline = earlier(deadline, session->times.check_streams_at);
     return earlier(deadline, end_of_patience(session));
 }
 
 void h2_session_check_streams_at(h2_session *session, apr_time_t when)
 {
-    session->stream_check_at = earlier(session->stream_check_at, when);
+    session->times.check_streams_at = earlier(session->times.check_streams_at, when);
 }
 
 void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
@@ -93,7 +98,7 @@ void h2_session_stream_stalled(h2_session *session, h2_stream *stream)
 int h2_session_lets_wait(const h2_session *session, const h2_stream *stream,
                          apr_interval_time_t timeout)
 {
-    return session->loop->now - session->last_sent < timeout
+    return session->loop->now - session->out.last_sent < timeout
            && nghttp2_session_get_stream_remote_window_size(session->ngh2, stream->id) > 0;
 }
 
@@ -182,7 +187,7 @@ static void check_streams(h2_session *session, apr_time_t now)
 {
     h2_stream *stream;
 
-    session->stream_check_at = 0;
+    session->times.check_streams_at = 0;
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         if (!stream->is_closed) {
             check_stream(session, stream, now);
@@ -198,22 +203,22 @@ static int check_patience(h2_session *session, apr_time_t now)
     if (session->state == H2_SESSION_CLOSING) {
         return 0;
     }
-    if (!session->is_settings_acked && session->begun + session->timeout <= now) {
+    if (!session->client.is_settings_acked && session->times.begun + session->timeout <= now) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_SETTINGS);
         h2_session_terminate(session, NGHTTP2_SETTINGS_TIMEOUT,
                              "the client has not acknowledged our SETTINGS within Timeout (%"
                              APR_TIME_T_FMT " ms)", apr_time_as_msec(session->timeout));
         return 0;
     }
-    if (session->within_since && conf->max_header_time
-        && session->within_since + conf->max_header_time <= now) {
+    if (session->in.within_since && conf->max_header_time
+        && session->in.within_since + conf->max_header_time <= now) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_HEADER_TIME);
         h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM,
                              "a frame or field block took longer than H2MaxHeaderTime (%"
                              APR_TIME_T_FMT " ms)", apr_time_as_msec(conf->max_header_time));
         return 0;
     }
-    if (conf->max_connection_time && session->begun + conf->max_connection_time <= now
+    if (conf->max_connection_time && session->times.begun + conf->max_connection_time <= now
         && session->state == H2_SESSION_OPEN) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIME);
         h2_log(APLOG_INFO, 0, session->c, H2_ID_FMT "H2MaxConnectionTime (%" APR_TIME_T_FMT
@@ -238,7 +243,7 @@ static void give_up(h2_session *session)
                            session->conf->min_response_rate, apr_time_as_msec(session->timeout));
         h2_session_abort(session, APR_TIMEUP);
     }
-    else if (session->open_count) {
+    else if (session->count.open) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_TIMEOUT);
         h2_session_terminate(session, NGHTTP2_NO_ERROR,
                              "requests are open, and nothing has come or gone within Timeout (%"
@@ -257,16 +262,16 @@ static void note_blocked(h2_session *session)
     apr_uint64_t sent = session->io.sent_bytes;
 
     if (!h2_io_is_blocked(&session->io)) {
-        session->blocked_since = 0;
+        session->times.blocked_since = 0;
     }
-    else if (!session->blocked_since
-             || sent - session->sent_before
+    else if (!session->times.blocked_since
+             || sent - session->times.blocked_at
                     >= bytes_for(session->conf->min_response_rate, session->timeout)) {
-        if (!session->blocked_since) {
+        if (!session->times.blocked_since) {
             h2_stats_count(session->loop->stats, H2_COUNT_SOCKET_STALLS);
         }
-        session->blocked_since = session->loop->now;
-        session->sent_before = sent;
+        session->times.blocked_since = session->loop->now;
+        session->times.blocked_at = sent;
     }
 }
 
@@ -274,7 +279,7 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
 {
     apr_time_t deadline;
 
-    if (session->drain_at && session->drain_at <= now) {
+    if (session->times.drain_at && session->times.drain_at <= now) {
         h2_session_end_drain(session);
     }
     note_blocked(session); /* it may have taken something in this very turn */
@@ -286,7 +291,7 @@ void h2_session_check_timers(h2_session *session, apr_time_t now)
     if (session->is_shut || !check_patience(session, now)) {
         return;
     }
-    if (session->stream_check_at && session->stream_check_at <= now) {
+    if (session->times.check_streams_at && session->times.check_streams_at <= now) {
         check_streams(session, now);
     }
 }
@@ -300,13 +305,13 @@ static apr_int16_t wanted_events(const h2_session *session)
     if (session->io.is_broken) {
         return 0;
     }
-    if (!session->is_eof && (session->is_shut || !session->is_read_paused)) {
+    if (!session->in.is_eof && (session->is_shut || !session->in.is_paused)) {
         events |= APR_POLLIN;
     }
     if (h2_io_is_blocked(&session->io)) {
         events |= APR_POLLOUT;
     }
-    if (session->is_eof && !session->is_shut) {
+    if (session->in.is_eof && !session->is_shut) {
         events |= APR_POLLERR; /* the client is gone, and not only has ended its side */
     }
     return events;
@@ -314,15 +319,15 @@ static apr_int16_t wanted_events(const h2_session *session)
 
 void h2_session_arm(h2_session *session)
 {
-    int was_paused = session->is_read_paused;
+    int was_paused = session->in.is_paused;
 
     h2_loop_assert_held(session->loop);
     note_blocked(session);
     if (session->is_out_of_memory) {
         h2_session_end_without_memory(session);
     }
-    session->is_read_paused = h2_session_has_too_much(session);
-    if (was_paused && !session->is_read_paused) {
+    session->in.is_paused = h2_session_has_too_much(session);
+    if (was_paused && !session->in.is_paused) {
         session->task.revents |= APR_POLLIN; /* the filters may have kept some */
         h2_loop_ready(session->loop, &session->task);
     }

@@ -2,14 +2,20 @@
  * The way out, as nghttp2 asks for it: the data of the stream whose turn it is, and frames into the
  * loop's scratch buffer. h2_pack.c gives the turns.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_transmit.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
 
+#include "base/h2_log.h"
 #include "base/h2_probe.h"
 #include "message/h2_server_timing.h"
+#include "session/h2_ending.h"
+#include "session/h2_frame_log.h"
+#include "session/h2_gate.h"
+#include "session/h2_pack.h"
+#include "session/h2_timers.h"
 
 /* A client that opens its window byte by byte has a frame made for each. A DATA frame that the
  * window cuts below this is a small one; after so many in a row the stream waits, as long as this
@@ -30,8 +36,8 @@
 
 static void append(h2_session *session, const void *data, apr_size_t length)
 {
-    memcpy(session->pack + session->pack_used, data, length);
-    session->pack_used += length;
+    memcpy(session->out.pack + session->out.used, data, length);
+    session->out.used += length;
 }
 
 /* Our first SETTINGS with MAX_CONCURRENT_STREAMS added to it. nghttp2 must not know
@@ -40,7 +46,7 @@ static void append(h2_session *session, const void *data, apr_size_t length)
 static void append_first_settings(h2_session *session, const uint8_t *data, size_t length)
 {
     uint32_t limit = (uint32_t)session->conf->max_session_streams;
-    unsigned char *frame = (unsigned char *)session->pack + session->pack_used;
+    unsigned char *frame = (unsigned char *)session->out.pack + session->out.used;
     unsigned char entry[H2_SETTING_BYTES] = {
         0, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (unsigned char)(limit >> 24),
         (unsigned char)(limit >> 16), (unsigned char)(limit >> 8), (unsigned char)limit,
@@ -50,7 +56,7 @@ static void append_first_settings(h2_session *session, const uint8_t *data, size
     append(session, data, length);
     append(session, entry, sizeof(entry));
     frame[2] = (unsigned char)(frame[2] + sizeof(entry)); /* a handful of settings */
-    session->is_settings_sent = 1;
+    session->out.is_settings_sent = 1;
 }
 
 static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length, int flags,
@@ -66,7 +72,7 @@ static ssize_t on_send(nghttp2_session *ngh2, const uint8_t *data, size_t length
     if (length > h2_session_room(session)) {
         length = h2_session_room(session); /* the rest is the first that goes into the next one */
     }
-    if (!session->is_settings_sent) {
+    if (!session->out.is_settings_sent) {
         append_first_settings(session, data, length);
     }
     else {
@@ -160,7 +166,7 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* closed by us already */
     }
     exchange = &stream->exchange;
-    if (session->turn != stream || session->turn_frames <= 0) {
+    if (session->out.turn != stream || session->out.turn_frames <= 0) {
         return defer(stream);
     }
     if (!exchange->out.total_bytes) {
@@ -193,7 +199,7 @@ static ssize_t on_read(nghttp2_session *ngh2, int32_t stream_id, uint8_t *buffer
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
     }
-    --session->turn_frames;
+    --session->out.turn_frames;
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     return (ssize_t)length;
 }
@@ -211,7 +217,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     static const char zeros[256];
     h2_session *session = user_data;
     h2_stream *stream = nghttp2_session_get_stream_user_data(ngh2, frame->hd.stream_id);
-    apr_size_t used = session->pack_used;
+    apr_size_t used = session->out.used;
     apr_size_t padding = frame->data.padlen;
     apr_status_t rv;
 
@@ -228,18 +234,18 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
 
         append(session, &pad_length, 1);
     }
-    rv = h2_chunks_read(&stream->exchange.out, session->pack + session->pack_used, length);
+    rv = h2_chunks_read(&stream->exchange.out, session->out.pack + session->out.used, length);
     if (rv != APR_SUCCESS) {
         h2_log(APLOG_ERR, rv, session->c, H2_ID_FMT "a file of the response cannot be read any more: "
                "the stream is reset", session->c->id, stream->id);
-        session->pack_used = used;
+        session->out.used = used;
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
-    session->pack_used += length;
+    session->out.used += length;
     h2_stats_add(session->loop->stats, H2_COUNT_BODY_OUT, length);
     h2_stream_end_shut(stream, session->loop->now);
     if (!stream->small_count) {
-        session->flood.data_sent += 1 + (apr_uint32_t)(length / H2_WORK_BYTES);
+        session->gate.flood.data_sent += 1 + (apr_uint32_t)(length / H2_WORK_BYTES);
     }
     if (!stream->exchange.out.total_bytes) {
         stream->stalled_since = 0; /* the client has taken all that there was */
@@ -248,7 +254,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     if (padding > 1) {
         append(session, zeros, padding - 1);
     }
-    session->last_progress = session->last_sent = session->loop->now;
+    session->times.last_progress = session->out.last_sent = session->loop->now;
     return 0;
 }
 
@@ -303,7 +309,7 @@ static void note_reset(h2_session *session, h2_stream *stream, apr_uint32_t erro
 {
     int limit = session->conf->max_stream_errors;
 
-    ++session->reset_out_count;
+    ++session->out.reset_count;
     h2_stats_count_of(session->loop->stats, H2_COUNT_RESETS_SENT0, error, H2_STATS_ERRORS);
     if (stream) {
         stream->trace.reset_by = H2_RESET_SENT;
@@ -320,7 +326,7 @@ static void note_reset(h2_session *session, h2_stream *stream, apr_uint32_t erro
     default:
         break;
     }
-    if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->error_count > limit) {
+    if (error == NGHTTP2_FLOW_CONTROL_ERROR && limit && ++session->out.error_count > limit) {
         h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_STREAM_ERRORS);
         h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR,
                              "more errors than H2MaxStreamErrors (%d) in flow control", limit);

@@ -2,7 +2,7 @@
  * How many tunnels (WebSockets) there may be. Each holds a thread for as long as it lasts, so
  * they must not take all: what is left is for requests, which end.
  */
-#include "session/h2_session.h"
+#include "session/h2_tunnels.h"
 
 #include <apr_atomic.h>
 
@@ -21,7 +21,7 @@ static apr_uint32_t child_max(const h2_session *session)
 
 int h2_session_has_its_tunnels(const h2_session *session)
 {
-    return session->tunnel_count >= PART_OF(session->running_max)
+    return session->count.tunnels >= PART_OF(session->running_max)
            || apr_atomic_read32(&child_count) >= child_max(session);
 }
 
@@ -35,7 +35,7 @@ int h2_session_enter_tunnel(h2_session *session)
         apr_atomic_dec32(&child_count); /* another connection was faster */
         return 0;
     }
-    ++session->tunnel_count;
+    ++session->count.tunnels;
     h2_stats_count(session->loop->stats, H2_COUNT_TUNNELS);
     h2_stats_gauge(session->loop->stats, H2_GAUGE_TUNNELS, 1);
     return 1;
@@ -44,7 +44,7 @@ int h2_session_enter_tunnel(h2_session *session)
 void h2_session_leave_tunnel(h2_session *session)
 {
     h2_loop_assert_held(session->loop);
-    --session->tunnel_count;
+    --session->count.tunnels;
     h2_stats_gauge(session->loop->stats, H2_GAUGE_TUNNELS, -1);
     apr_atomic_dec32(&child_count);
 }

@@ -2,7 +2,7 @@
  * The client's way in: how much it may send of a request's body before that is read, RFC 9113,
  * 6.9. nghttp2 counts; how wide a window is, and when it is given back early, is decided here.
  */
-#include "session/h2_session_parts.h"
+#include "session/h2_windows.h"
 
 #include <apr_atomic.h>
 
@@ -57,20 +57,20 @@ static int take_width(h2_session *session, apr_size_t bytes)
 {
     apr_uint32_t kib = (apr_uint32_t)(bytes / 1024);
 
-    if (session->widened_bytes + bytes > H2_WIDENED_MAX) {
+    if (session->in.widened_bytes + bytes > H2_WIDENED_MAX) {
         return 0;
     }
     if (apr_atomic_add32(&child_widened_kib, kib) + kib > H2_WIDENED_CHILD_MAX_KIB) {
         apr_atomic_sub32(&child_widened_kib, kib);
         return 0;
     }
-    session->widened_bytes += bytes;
+    session->in.widened_bytes += bytes;
     return 1;
 }
 
 void h2_session_give_width_back(h2_session *session, apr_size_t bytes)
 {
-    session->widened_bytes -= bytes;
+    session->in.widened_bytes -= bytes;
     apr_atomic_sub32(&child_widened_kib, (apr_uint32_t)(bytes / 1024));
 }
 

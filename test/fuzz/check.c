@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "fuzz.h"
+#include "session/h2_pack.h"
 
 static int has_output(const h2_node *node)
 {
@@ -120,20 +121,20 @@ void check_session(const h2_session *session, check_is_woken *is_woken)
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         check_stream(session, stream, is_woken, &seen);
     }
-    FUZZ_CHECK(seen.all == session->stream_count);
-    FUZZ_CHECK(seen.open == session->open_count);
-    FUZZ_CHECK(seen.pushed == session->pushed_count);
-    FUZZ_CHECK(seen.running == session->running_count);
-    FUZZ_CHECK(seen.widened == session->widened_bytes);
+    FUZZ_CHECK(seen.all == session->count.all);
+    FUZZ_CHECK(seen.open == session->count.open);
+    FUZZ_CHECK(seen.pushed == session->count.pushed);
+    FUZZ_CHECK(seen.running == session->count.running);
+    FUZZ_CHECK(seen.widened == session->in.widened_bytes);
     check_waiting(session, seen.waiting);
-    FUZZ_CHECK(session->open_count - session->pushed_count <= session->conf->max_session_streams);
-    FUZZ_CHECK(session->pushed_count <= session->conf->max_session_streams);
-    FUZZ_CHECK(session->stream_count - session->pushed_count
+    FUZZ_CHECK(session->count.open - session->count.pushed <= session->conf->max_session_streams);
+    FUZZ_CHECK(session->count.pushed <= session->conf->max_session_streams);
+    FUZZ_CHECK(session->count.all - session->count.pushed
                <= 3 * session->conf->max_session_streams + 1);
-    FUZZ_CHECK(session->running_count <= session->running_max + 1);
-    FUZZ_CHECK(session->tunnel_count >= 0 && session->tunnel_count <= session->running_max);
-    FUZZ_CHECK(session->ending_count >= 0 && session->ender_count >= 0);
-    FUZZ_CHECK(session->pack_used <= H2_SESSION_PACK_BYTES);
+    FUZZ_CHECK(session->count.running <= session->running_max + 1);
+    FUZZ_CHECK(session->count.tunnels >= 0 && session->count.tunnels <= session->running_max);
+    FUZZ_CHECK(session->count.ending >= 0 && session->count.enders >= 0);
+    FUZZ_CHECK(session->out.used <= H2_SESSION_PACK_BYTES);
     FUZZ_CHECK(session->io.pending_end - session->io.pending_start <= H2_LOOP_SCRATCH_BYTES);
     FUZZ_CHECK(session->state == H2_SESSION_CLOSING || !session->io.is_broken);
     check_scheduler(&session->scheduler);

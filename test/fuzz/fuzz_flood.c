@@ -10,6 +10,7 @@
 
 #include "config/h2_config.h"
 #include "fuzz.h"
+#include "config/h2_draft.h"
 #include "session/h2_flood.h"
 #include "session/h2_id_ranges.h"
 

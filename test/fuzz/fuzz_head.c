@@ -13,6 +13,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "fuzz.h"
+#include "config/h2_draft.h"
 #include "message/h2_websocket.h"
 #include "request/h2_backend.h"
 #include "request/h2_filters.h"
@@ -21,6 +22,8 @@
 #include "request/h2_preload.h"
 #include "request/h2_request.h"
 #include "request/h2_tunnel.h"
+#include "session/h2_streams.h"
+#include "session/h2_tunnels.h"
 #include "standins.h"
 
 #define FLAG_SERIALIZE 1

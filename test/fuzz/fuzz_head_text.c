@@ -12,6 +12,7 @@
 #include <util_filter.h>
 
 #include "fuzz.h"
+#include "config/h2_draft.h"
 #include "request/h2_head_text.h"
 #include "request/h2_output.h"
 #include "request/h2_preload.h"

@@ -11,6 +11,7 @@
 #include "base/h2_clock.h"
 #include "check.h"
 #include "client.h"
+#include "config/h2_draft.h"
 #include "conn/h2_child.h"
 #include "conn/h2_turn.h"
 #include "standins.h"
@@ -460,7 +461,7 @@ static int is_woken(const apr_thread_cond_t *cond)
 static void let_something_happen(void)
 {
     check_session(the_machine.session, is_woken);
-    if (the_machine.session && the_machine.session->is_buried) {
+    if (the_machine.session && the_machine.session->held.is_buried) {
         the_machine.c->sbh = NULL; /* by now the MPM's thread has left it */
     }
     if (the_machine.is_at_end || !client_next_event(&the_machine.events)) {
@@ -667,7 +668,7 @@ static void join_loop(void)
     session->tag_length = (unsigned)apr_snprintf(session->tag, sizeof(session->tag), "%ld-",
                                                  session->c->id);
     h2_loop_add(loop, &session->task, session->io.socket, session);
-    h2_session_joined(session, session->open_count ? H2_SESSION_BY_UPGRADE : H2_SESSION_BY_PREFACE);
+    h2_session_joined(session, session->count.open ? H2_SESSION_BY_UPGRADE : H2_SESSION_BY_PREFACE);
     session->task.revents = APR_POLLIN;
     h2_loop_ready(loop, &session->task);
     h2_loop_unlock(loop);
@@ -678,7 +679,7 @@ static void serve(void)
     machine *m = &the_machine;
 
     if (m->setup->mpm != MACHINE_EVENT) {
-        apr_thread_cond_create(&m->session->waiter, m->c->pool);
+        apr_thread_cond_create(&m->session->held.waiter, m->c->pool);
     }
     join_loop();
     if (m->loop->is_single) {

@@ -15,6 +15,9 @@
 #include "request/h2_output.h"
 #include "request/h2_pump.h"
 #include "request/h2_request.h"
+#include "session/h2_streams.h"
+#include "session/h2_tunnels.h"
+#include "session/h2_windows.h"
 #include "worker/h2_leader.h"
 #include "wire.h"
 

@@ -18,6 +18,7 @@
 #include <util_filter.h>
 
 #include "fuzz.h"
+#include "config/h2_draft.h"
 #include "io/h2_io.h"
 #include "worker/h2_workers.h"
 

@@ -8,6 +8,7 @@
 #include <apr_general.h>
 
 #include "config/h2_config.h"
+#include "config/h2_draft.h"
 
 /* Stands in for the module record: its place in httpd's tables is 0. */
 module AP_MODULE_DECLARE_DATA http2_module;

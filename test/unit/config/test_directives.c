@@ -11,6 +11,7 @@
 
 #include "config/h2_config.h"
 #include "config/h2_directives.h"
+#include "config/h2_draft.h"
 
 /* Stand-ins for httpd. */
 module AP_MODULE_DECLARE_DATA http2_module;

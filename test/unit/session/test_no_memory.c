@@ -13,7 +13,15 @@
 #include <apr_general.h>
 #include <apr_portable.h>
 
+#include "config/h2_draft.h"
+#include "session/h2_ending.h"
+#include "session/h2_pack.h"
+#include "session/h2_push.h"
+#include "session/h2_receive.h"
 #include "session/h2_session_parts.h"
+#include "session/h2_streams.h"
+#include "session/h2_timers.h"
+#include "session/h2_windows.h"
 
 #include <http_connection.h>
 #include <http_core.h>

@@ -8,6 +8,7 @@
 #include <apr_portable.h>
 
 #include "session/h2_session.h"
+#include "session/h2_tunnels.h"
 
 static h2_loop loop;
 static h2_stats stats;
@@ -40,14 +41,14 @@ static int fill(h2_session *session, int running_max)
     while (h2_session_enter_tunnel(session)) {
         ++count;
     }
-    assert_int_equal(session->tunnel_count, count);
+    assert_int_equal(session->count.tunnels, count);
     assert_true(h2_session_has_its_tunnels(session));
     return count;
 }
 
 static void empty(h2_session *session)
 {
-    while (session->tunnel_count) {
+    while (session->count.tunnels) {
         h2_session_leave_tunnel(session);
     }
 }

@@ -2,8 +2,8 @@
  * Lines in the error log about a client's connection.
  *
  * httpd writes "[client ADDRESS]" only of a connection that has a place in the scoreboard, and else
- * "[remote ADDRESS]", as of one to a back end. The event MPM takes that place from connections that it
- * does not serve itself, as ours.
+ * "[remote ADDRESS]", as of one to a back end. The event MPM takes that place from connections that
+ * it does not serve itself, as ours.
  */
 #ifndef H2_LOG_H
 #define H2_LOG_H
@@ -14,8 +14,8 @@
  * write to. Lives as long as c does. */
 void h2_log_client(conn_rec *copy, const conn_rec *c);
 
-/* As ap_log_cerror(APLOG_MARK, level, rv, c, format, ...). The holder of the loop. Costs a test where
- * the level is off. */
+/* As ap_log_cerror(APLOG_MARK, level, rv, c, format, ...). The holder of the loop. Costs a test
+ * where the level is off. */
 #define h2_log(level, rv, c, ...)                                                                  \
     do {                                                                                           \
         if (APLOG_C_IS_LEVEL(c, level)) {                                                          \

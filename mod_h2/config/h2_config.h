@@ -119,8 +119,8 @@ int h2_config_is_priority_headers(const request_rec *r);
  * before they are sent? Unless given, no. */
 int h2_config_is_copy_files(const request_rec *r);
 
-/* Does r's response say in Server-Timing what it took? The directory's value, else the vhost's, else
- * 0. */
+/* Does r's response say in Server-Timing what it took? The directory's value, else the vhost's,
+ * else 0. */
 int h2_config_is_server_timing(const request_rec *r);
 
 /* May other resources be pushed with r's response? Unless given, yes. */

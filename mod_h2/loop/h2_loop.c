@@ -126,8 +126,8 @@ apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
     return rv;
 }
 
-/* Where the system's clock is now, from ours. If it has been set back, those who wait on a condition
- * variable would wait for so much longer: they look again. */
+/* Where the system's clock is now, from ours. If it has been set back, those who wait on a
+ * condition variable would wait for so much longer: they look again. */
 static void look_at_wall(h2_loop *loop)
 {
     apr_time_t offset = apr_time_now() - loop->now;

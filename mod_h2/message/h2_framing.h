@@ -20,8 +20,9 @@ typedef struct h2_framing {
 /* The next bytes; once it is_other they do not matter. */
 void h2_framing_follow(h2_framing *framing, const char *data, apr_size_t length);
 
-/* Is it HTTP/2, and may another frame stand here? All of the last one is there, and its field block,
- * in which no other frame is allowed (RFC 9113, 4.3), is at its end. Not before the first frame. */
+/* Is it HTTP/2, and may another frame stand here? All of the last one is there, and its field
+ * block, in which no other frame is allowed (RFC 9113, 4.3), is at its end. Not before the first
+ * frame. */
 int h2_framing_is_between(const h2_framing *framing);
 
 #endif /* H2_FRAMING_H */

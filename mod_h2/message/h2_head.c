@@ -183,8 +183,8 @@ static void strip_blanks(const char **pvalue, apr_size_t *plength)
     *plength = length;
 }
 
-/* Is it one that is asked for often, and has a name of the same hash been seen before? In these bits
- * of it all names that browsers send differ. */
+/* Is it one that is asked for often, and has a name of the same hash been seen before? In these
+ * bits of it all names that browsers send differ. */
 static void note_name(h2_head *head, const char *name, apr_size_t length)
 {
     apr_uint32_t hash = (apr_uint32_t)(h2_text_hash(0, name, length) >> 40) % H2_HEAD_NAME_BITS;

@@ -11,9 +11,9 @@
 
 #include "request/h2_context.h"
 
-/* Data before the response's head is in context: reads the heads in it, sends interim ones, and makes
- * a final one the response's. What follows that is split off b. Where it is no head, that is logged,
- * and the response is broken (a tunnel: refused). Borrows b. */
+/* Data before the response's head is in context: reads the heads in it, sends interim ones, and
+ * makes a final one the response's. What follows that is split off b. Where it is no head, that is
+ * logged, and the response is broken (a tunnel: refused). Borrows b. */
 apr_status_t h2_head_text_read(h2_context *context, apr_bucket *b);
 
 #endif /* H2_HEAD_TEXT_H */

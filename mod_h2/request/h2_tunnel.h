@@ -36,8 +36,8 @@ void h2_tunnel_create(h2_context *context);
 void h2_tunnel_drop_fields(apr_table_t *fields);
 
 /* The new request of a tunnel is known to httpd: 0, and it has the fields that an extended CONNECT
- * has not but its GET needs; or the status to answer. Then it has none of them: where the error page
- * comes from, nobody is asked for a WebSocket. */
+ * has not but its GET needs; or the status to answer. Then it has none of them: where the error
+ * page comes from, nobody is asked for a WebSocket. */
 int h2_tunnel_check(h2_context *context, request_rec *r);
 
 /* A handler has answered 101 with these fields (borrowed): from now on it is open. Where it
@@ -51,7 +51,8 @@ apr_status_t h2_tunnel_refuse(h2_context *context, const char *why);
  * the client's side down. APR_ECONNABORTED: the stream is gone. */
 apr_status_t h2_tunnel_flush(h2_context *context);
 
-/* A handler has written the final head, 101 or another: one that polls sees what has waited for it. */
+/* A handler has written the final head, 101 or another: one that polls sees what has waited for
+ * it. */
 void h2_tunnel_note_answer(h2_context *context);
 
 /* Before a read: may it have the client's bytes? Only a tunnel that is open carries them; to a back

@@ -1,5 +1,6 @@
 /*
- * The order of sending as clients ask for it by RFC 7540: weights, and streams that depend on others.
+ * The order of sending as clients ask for it by RFC 7540: weights, and streams that depend on
+ * others.
  *
  * Holder of the loop only.
  */

@@ -14,7 +14,8 @@
 /* What the log says of the end of one. */
 #define H2_REASON_BYTES 256
 
-/* Only bytes out from now on. nghttp2 closes no stream for us once it is of no use: do it for all. */
+/* Only bytes out from now on. nghttp2 closes no stream for us once it is of no use: do it for
+ * all. */
 static void begin_closing(h2_session *session)
 {
     h2_stream *stream;

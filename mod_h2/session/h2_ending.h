@@ -35,8 +35,8 @@ int h2_session_is_finished(const h2_session *session);
 /* nghttp2 has ended the session by itself, for an error of the client: so do we. */
 void h2_session_follow_end(h2_session *session);
 
-/* Do so many replies wait to be sent that no more may be read? Or the last GOAWAY: a second one that
- * nghttp2 makes for an error beyond it would name a higher stream, against RFC 9113, 6.8. */
+/* Do so many replies wait to be sent that no more may be read? Or the last GOAWAY: a second one
+ * that nghttp2 makes for an error beyond it would name a higher stream, against RFC 9113, 6.8. */
 int h2_session_has_too_much(const h2_session *session);
 
 /* The last GOAWAY: no stream begins beyond those that were worked on. */

@@ -1,7 +1,7 @@
 /*
- * nghttp2's memory: from the loop's blocks. What nghttp2 could not do without it, it does not say in
- * each case, and a frame that is not queued would let the client wait for ever: so the connection
- * ends.
+ * nghttp2's memory: from the loop's blocks. What nghttp2 could not do without it, it does not say
+ * in each case, and a frame that is not queued would let the client wait for ever: so the
+ * connection ends.
  */
 #include "session/h2_memory.h"
 

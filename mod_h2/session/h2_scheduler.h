@@ -93,8 +93,8 @@ void h2_scheduler_had_turn(h2_stream *stream, apr_size_t bytes);
 /* Would it be this stream's turn again, whatever it sends? */
 int h2_scheduler_is_alone(const h2_stream *stream);
 
-/* The streams in the order in which their turns would come if each had one, those that have nothing to
- * send behind those beside them that do: at most max of them, into streams. Returns how many. */
+/* The streams in the order in which their turns would come if each had one, those that have nothing
+ * to send behind those beside them that do: at most max of them, into streams. Returns how many. */
 int h2_scheduler_list(const h2_scheduler *scheduler, const h2_stream **streams, int max);
 
 /* Streams that have something to send. */

@@ -130,8 +130,8 @@ static inline void h2_session_gauge(const h2_session *session, h2_gauge gauge, i
     }
 }
 
-/* None of its requests has a thread, or one has again. With the worker MPM, and prefork's, the MPM's
- * thread stays with it. */
+/* None of its requests has a thread, or one has again. With the worker MPM, and prefork's, the
+ * MPM's thread stays with it. */
 static inline void h2_session_gauge_parked(const h2_session *session, int change)
 {
     if (!session->held.waiter) {

@@ -12,8 +12,8 @@
 #include "session/h2_priorities.h"
 #include "session/h2_windows.h"
 
-/* Responses that wait for their windows to be opened: what one of them takes beside its content, how
- * many there may be whatever they take, and what more of them may take together. */
+/* Responses that wait for their windows to be opened: what one of them takes beside its content,
+ * how many there may be whatever they take, and what more of them may take together. */
 #define H2_SHUT_STREAM_BYTES ((apr_size_t)22 * 1024)
 #define H2_SHUT_STREAMS 100
 #define H2_SHUT_BYTES ((apr_size_t)4 * 1024 * 1024)
@@ -199,8 +199,8 @@ static void let_held_back_send(h2_session *session)
     }
 }
 
-/* What has become of it is known, and counted. A request that still runs is not measured as one: its
- * client is gone. */
+/* What has become of it is known, and counted. A request that still runs is not measured as one:
+ * its client is gone. */
 static void note_trace(const h2_session *session, h2_stream *stream, apr_uint32_t error)
 {
     h2_stream_trace *trace = &stream->trace;

@@ -128,7 +128,8 @@ static void reset(h2_session *session, h2_stream *stream, apr_uint32_t error)
 void h2_session_note_slow(h2_session *session, const h2_stream *stream,
                           apr_interval_time_t timeout)
 {
-    /* Where the client's TCP takes nothing, it is the connection that ends, with a line of its own. */
+    /* Where the client's TCP takes nothing, it is the connection that ends, with a line of its
+     * own. */
     int level = h2_io_is_blocked(&session->io) ? APLOG_DEBUG : APLOG_INFO;
 
     h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_RESPONSE_RATE);

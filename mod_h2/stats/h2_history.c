@@ -4,7 +4,8 @@
 
 #include "stats/h2_shared.h"
 
-/* Who comes so late has read its clock before somebody else had the next second; else it was set. */
+/* Who comes so late has read its clock before somebody else had the next second; else it was
+ * set. */
 #define SET_BACK_SECONDS 60
 
 typedef struct guarded_sample {

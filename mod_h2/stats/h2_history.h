@@ -32,8 +32,8 @@ int h2_history_create(server_rec *s);
 /* Holder of any loop, at most about once a second: takes the sample if nobody has. */
 void h2_history_tick(apr_time_t wall);
 
-/* Any thread of any process: the samples of the last H2_HISTORY_SECONDS until now, oldest first, one
- * for each second; where there was none it has the counts of the one before, and no gauges. */
+/* Any thread of any process: the samples of the last H2_HISTORY_SECONDS until now, oldest first,
+ * one for each second; where there was none it has the counts of the one before, and no gauges. */
 void h2_history_get(h2_sample samples[H2_HISTORY_SECONDS], apr_time_t now);
 
 #endif /* H2_HISTORY_H */

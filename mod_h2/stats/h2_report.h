@@ -12,7 +12,8 @@
 #include "base/h2_base.h"
 #include "stats/h2_stats.h"
 
-/* Connections that a loop reports, and streams of the one that was asked for: others are counted. */
+/* Connections that a loop reports, and streams of the one that was asked for: others are
+ * counted. */
 #define H2_REPORT_SESSIONS_MAX 128
 #define H2_REPORT_STREAMS_MAX 128
 
@@ -114,8 +115,8 @@ void h2_report_put_connection(int slot, const h2_connection_report *report);
  * waits until those that live have made one since, or most of a second has passed. */
 void h2_report_ask(apr_int64_t connection_id);
 
-/* Gives a copy of the last report of a loop of a slot (see h2_stats_slots()). 0: there is none, or it
- * is not to be had whole. */
+/* Gives a copy of the last report of a loop of a slot (see h2_stats_slots()). 0: there is none, or
+ * it is not to be had whole. */
 int h2_report_get_loop(int slot, int loop, h2_loop_report *report);
 
 /* Gives a copy of what was asked for last. 0: no loop has such a connection. */

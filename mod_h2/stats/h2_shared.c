@@ -30,7 +30,8 @@ void *h2_shared_create(server_rec *s, const char *key, apr_size_t bytes, int *pi
     if (kept->base && kept->bytes == bytes && !strcmp(kept->version, H2_VERSION)) {
         return kept->base;
     }
-    /* Without a name: children have it as they are forked. It takes memory only where it is used. */
+    /* Without a name: children have it as they are forked. It takes memory only where it is
+     * used. */
     if (apr_shm_create(&shm, bytes, NULL, s->process->pool) != APR_SUCCESS) {
         return NULL;
     }

@@ -15,8 +15,8 @@
  * Lives as long as the process, as children of the last generation may still use it. */
 void *h2_shared_create(server_rec *s, const char *key, apr_size_t bytes, int *pis_new);
 
-/* Guards a piece of shared memory that one thread at a time writes, and anybody reads. Odd while it is
- * written. */
+/* Guards a piece of shared memory that one thread at a time writes, and anybody reads. Odd while it
+ * is written. */
 typedef _Atomic(apr_uint32_t) h2_shared_guard;
 
 /* A writer that has died in the middle of it is forgotten. Nobody else may write. */

@@ -10,8 +10,8 @@
 #include "base/h2_base.h"
 
 /* Writes all that comes before the main part's content, and the fields of the response: a
- * Content-Security-Policy that allows this page's own style and script and nothing else. details: as
- * HTML, below the title. refresh: seconds between two readings without script; 0: none. */
+ * Content-Security-Policy that allows this page's own style and script and nothing else. details:
+ * as HTML, below the title. refresh: seconds between two readings without script; 0: none. */
 void h2_html_begin(request_rec *r, const char *title, const char *details, int refresh);
 
 /* Writes all that comes after it. */

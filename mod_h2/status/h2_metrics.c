@@ -147,7 +147,8 @@ static void write_histogram(const writer *w, const h2_stats_name *of, const h2_d
     write_value(w, times->count, 1);
 }
 
-/* What it is that has these figures; for Prometheus, which knows no such type, a gauge that is 1. */
+/* What it is that has these figures; for Prometheus, which knows no such type, a gauge that is
+ * 1. */
 static void write_build(const writer *w)
 {
     write_head(w, "build", "_info", w->is_open ? "info" : "gauge",

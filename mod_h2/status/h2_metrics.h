@@ -11,8 +11,8 @@
 #include "base/h2_base.h"
 #include "stats/h2_stats.h"
 
-/* Writes them as the response of r, with its Content-Type and Vary: OpenMetrics where the Accept field
- * prefers it. */
+/* Writes them as the response of r, with its Content-Type and Vary: OpenMetrics where the Accept
+ * field prefers it. */
 void h2_metrics_write(request_rec *r, const h2_stats_sum *sum);
 
 #endif /* H2_METRICS_H */

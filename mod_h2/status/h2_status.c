@@ -90,8 +90,8 @@ static const char *parse_query(request_rec *r, status_query *query)
     return error;
 }
 
-/* Its loop may be late, or somebody else may have asked for another one at the same time: as long as
- * there is such a connection it is asked again. */
+/* Its loop may be late, or somebody else may have asked for another one at the same time: as long
+ * as there is such a connection it is asked again. */
 static int find_connection(request_rec *r, apr_int64_t id, h2_connection_report *report)
 {
     int tries;

@@ -1,6 +1,6 @@
 /*
- * What there is to be seen, as JSON. docs/observability.md has its members, which keep their meaning
- * while "schema" stays the same; others may come.
+ * What there is to be seen, as JSON. docs/observability.md has its members, which keep their
+ * meaning while "schema" stays the same; others may come.
  *
  * Called by the one that runs the request.
  */

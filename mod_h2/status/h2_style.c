@@ -92,7 +92,8 @@ const char h2_style_sheet[] =
     "repeat(2,minmax(0,1fr))}.tile strong{font-size:20px}.name{flex-basis:70%}"
     ".x.scale{margin-left:96px;margin-right:64px}.bars.times{grid-template-columns:84px 1fr 52px}}\n";
 
-/* The main part of a new page takes the place of the old one. What the reader has opened stays open. */
+/* The main part of a new page takes the place of the old one. What the reader has opened stays
+ * open. */
 const char h2_style_script[] =
     "(function(){'use strict';\n"
     "var EVERY=2000,on=true,timer=0,count=0,live=document.getElementById('live'),"

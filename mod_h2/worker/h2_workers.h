@@ -72,8 +72,8 @@ struct h2_worker {
 };
 
 /* The thread itself: finds where its requests are counted, if that is not known yet. The parent may
- * have entered the child only after its first threads have begun, but long before it has a connection:
- * to be called before a request, too. */
+ * have entered the child only after its first threads have begun, but long before it has a
+ * connection: to be called before a request, too. */
 void h2_worker_find_scoreboard(h2_worker *worker);
 
 typedef struct h2_workers_limits {

@@ -1,5 +1,5 @@
-/* The value of a Cache-Digest field, and what the diary of pushes makes of it. Input: the size of the
- * diary, and the value. */
+/* The value of a Cache-Digest field, and what the diary of pushes makes of it. Input: the size of
+ * the diary, and the value. */
 #include <stdlib.h>
 
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 /*
- * Two queues of chunks, which are written to, read from, moved and thrown away as the input says; and
- * the same done plainly with the octets alone.
+ * Two queues of chunks, which are written to, read from, moved and thrown away as the input says;
+ * and the same done plainly with the octets alone.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
- * The account of what clients do, and the sets of stream ids. What passes is never more than the burst,
- * the rate and useful work allow; who stays below the rate always passes; a set has what was added
- * last, and nothing that was not.
+ * The account of what clients do, and the sets of stream ids. What passes is never more than the
+ * burst, the rate and useful work allow; who stays below the rate always passes; a set has what was
+ * added last, and nothing that was not.
  *
  * Input: the limits, and steps of a kind and three octets.
  */

@@ -1,7 +1,7 @@
 /*
  * What finds frames in a stream of bytes: session/h2_frame_scan (heads, and dependencies),
- * session/h2_settings_scan (wrong values), message/h2_framing (where frames begin and end). Each must
- * see the same however the bytes are cut, and what a plain reading of all of them says.
+ * session/h2_settings_scan (wrong values), message/h2_framing (where frames begin and end). Each
+ * must see the same however the bytes are cut, and what a plain reading of all of them says.
  *
  * Input: how they are cut, and the bytes. The scan's begin with a preface of any content.
  */

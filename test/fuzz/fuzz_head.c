@@ -1,9 +1,9 @@
 /*
- * From the fields of a request, as nghttp2 lets them pass, to what httpd reads: message/h2_head, and
- * request/h2_request with h2_serial up to where httpd itself would go on. That is played here.
+ * From the fields of a request, as nghttp2 lets them pass, to what httpd reads: message/h2_head,
+ * and request/h2_request with h2_serial up to where httpd itself would go on. That is played here.
  *
- * Input: flags, limits, and fields: the number of a name or 0, the name then, and the value, each with
- * its length before it.
+ * Input: flags, limits, and fields: the number of a name or 0, the name then, and the value, each
+ * with its length before it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static struct {
     int (*take_request)(request_rec *r, conn_rec *c);
 } at;
 
-/* ---- what httpd and the rest of request/ would do ------------------------------------------------ */
+/* ---- what httpd and the rest of request/ would do -------------------------------------------- */
 
 h2_context *h2_context_of(const conn_rec *c)
 {
@@ -359,7 +359,7 @@ void h2_tunnel_drop_fields(apr_table_t *fields)
     (void)fields;
 }
 
-/* ---- the head --------------------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 /* Does nghttp2 let it pass? */
 static int is_valid(const char *name, size_t name_length, const char *value, size_t length)
@@ -469,7 +469,7 @@ static h2_head *read_head(fuzz_input *input, unsigned flags, size_t limit)
     return head;
 }
 
-/* ---- the request ------------------------------------------------------------------------------ */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static server_rec *make_server(apr_pool_t *pool, unsigned flags, unsigned limits)
 {

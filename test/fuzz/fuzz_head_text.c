@@ -1,7 +1,7 @@
 /*
  * Heads of responses that come as text: from ap_send_interim_response(), and from nph scripts.
- * request/h2_interim reads them; request/h2_head_text decides what becomes of them. What it calls is
- * played here.
+ * request/h2_interim reads them; request/h2_head_text decides what becomes of them. What it calls
+ * is played here.
  *
  * Input: flags, how the text is cut, the text.
  */
@@ -26,7 +26,7 @@
 
 static int heads, finals;
 
-/* ---- what the rest of request/ would do ---------------------------------------------------------- */
+/* ---- what the rest of request/ would do ------------------------------------------------------ */
 
 static int check_field(void *baton, const char *name, const char *value)
 {
@@ -99,7 +99,7 @@ apr_status_t h2_tunnel_refuse(h2_context *context, const char *why)
     return APR_EINVAL;
 }
 
-/* ---- the reader alone ------------------------------------------------------------------------- */
+/* ---- the reader alone ------------------------------------------------------------------------ */
 
 /* What a head came to. */
 typedef struct outcome {
@@ -148,7 +148,7 @@ static void check_reader(apr_pool_t *pool, const uint8_t *data, size_t size, siz
     FUZZ_CHECK(whole.rv != APR_SUCCESS || whole.used == cut.used);
 }
 
-/* ---- with what is made of it ------------------------------------------------------------------- */
+/* ---- with what is made of it ----------------------------------------------------------------- */
 
 static request_rec *make_request(apr_pool_t *pool, conn_rec *c, server_rec *server, unsigned flags)
 {

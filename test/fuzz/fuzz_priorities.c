@@ -1,7 +1,8 @@
 /*
- * What a client says of the order of its responses, while many of them are to be sent: PRIORITY_UPDATE
- * and PRIORITY frames of any content, HEADERS with dependencies and priority fields, and windows that
- * let some go on. A connection of the machine, whose setup is always the same but for its first octet.
+ * What a client says of the order of its responses, while many of them are to be sent:
+ * PRIORITY_UPDATE and PRIORITY frames of any content, HEADERS with dependencies and priority
+ * fields, and windows that let some go on. A connection of the machine, whose setup is always the
+ * same but for its first octet.
  *
  * Input: that octet, and events as of the session, of which only these types are left.
  */

@@ -1,6 +1,6 @@
 /*
- * The head of a response and its trailers, as a list for nghttp2, and that list as frames: no longer
- * than was said of it, and nothing in it that was not a field.
+ * The head of a response and its trailers, as a list for nghttp2, and that list as frames: no
+ * longer than was said of it, and nothing in it that was not a field.
  *
  * Input: the status, and fields: for each the number of a name or 0, the name then, and the value.
  */

@@ -1,6 +1,6 @@
 /*
- * Who sends next: any order of what may happen to the tree, with all that must hold for it after each
- * step. Input: steps of a kind and three octets.
+ * Who sends next: any order of what may happen to the tree, with all that must hold for it after
+ * each step. Input: steps of a kind and three octets.
  */
 #include <stdlib.h>
 #include <string.h>

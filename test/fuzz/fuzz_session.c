@@ -25,7 +25,7 @@ void fuzz_run(apr_pool_t *pool, const uint8_t *data, size_t size)
     machine_run(&setup, pool, input.at, input.left);
 }
 
-/* ---- mutation --------------------------------------------------------------------------------- */
+/* ---- mutation -------------------------------------------------------------------------------- */
 
 static unsigned next_random(unsigned *seed)
 {

@@ -1,6 +1,6 @@
 /*
- * "Upgrade: h2c": a request of HTTP/1.1, of which conn/h2_upgrade makes stream 1, and the settings of
- * its HTTP2-Settings field. What can be one becomes a connection of the machine.
+ * "Upgrade: h2c": a request of HTTP/1.1, of which conn/h2_upgrade makes stream 1, and the settings
+ * of its HTTP2-Settings field. What can be one becomes a connection of the machine.
  *
  * Input: the head of the machine's setup; the value of HTTP2-Settings, the target, the method and
  * other fields' names and values, each with its length; then the machine's events.

@@ -97,7 +97,7 @@ void machine_pass_time(apr_interval_time_t usec)
     world.now += usec;
 }
 
-/* ---- the socket ------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 ssize_t __wrap_recv(int descriptor, void *buffer, size_t size, int flags);
 ssize_t __wrap_send(int descriptor, const void *data, size_t size, int flags);
@@ -175,7 +175,7 @@ ssize_t __wrap_send(int descriptor, const void *data, size_t size, int flags)
     return (ssize_t)size;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static h2_worker *make_worker(void)
 {
@@ -287,7 +287,7 @@ void machine_stop(void)
     h2_loop_unlock(loop);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static int is_over(const wait_frame *wait)
 {
@@ -372,7 +372,7 @@ apr_status_t apr_thread_cond_signal(apr_thread_cond_t *cond)
     return APR_SUCCESS;
 }
 
-/* ---- poll ------------------------------------------------------------------------------------- */
+/* ---- poll ------------------------------------------------------------------------------------ */
 
 apr_status_t apr_pollset_create(apr_pollset_t **pset, apr_uint32_t size, apr_pool_t *pool,
                                 apr_uint32_t flags)
@@ -508,7 +508,7 @@ apr_status_t apr_pollset_poll(apr_pollset_t *set, apr_interval_time_t timeout, a
     }
 }
 
-/* ---- contexts, which a child keeps for ever ----------------------------------------------------- */
+/* ---- contexts, which a child keeps for ever -------------------------------------------------- */
 
 h2_context *__real_h2_context_create(h2_session *session, h2_stream *stream);
 h2_context *__wrap_h2_context_create(h2_session *session, h2_stream *stream);
@@ -550,7 +550,7 @@ static void free_kept(void)
     }
 }
 
-/* ---- the run ---------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* How much of a client's misdeeds the server bears. */
 static void set_patience(h2_server_conf *conf, unsigned patience)

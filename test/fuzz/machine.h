@@ -4,8 +4,8 @@
  * socket with its client (client.c), threads that may be had or not, and requests (requests.c),
  * which do what a plan says instead of what httpd would.
  *
- * One thread plays all: a request that waits calls, in its wait, a leader of the loop, until what it
- * waits for has come. So its life is what it would be with threads, in one order of many.
+ * One thread plays all: a request that waits calls, in its wait, a leader of the loop, until what
+ * it waits for has come. So its life is what it would be with threads, in one order of many.
  */
 #ifndef MACHINE_H
 #define MACHINE_H

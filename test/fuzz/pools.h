@@ -1,8 +1,8 @@
 /*
  * Compiled into every source of the module (clang -include): what these take from a pool becomes a
  * block of malloc() of its own, which goes with the pool. So each is seen by the sanitizer, and
- * using one beyond its end, or after its pool, is an error. And malloc() may have no memory for them;
- * pools always have, as with httpd, which ends the process otherwise.
+ * using one beyond its end, or after its pool, is an error. And malloc() may have no memory for
+ * them; pools always have, as with httpd, which ends the process otherwise.
  */
 #ifndef POOLS_H
 #define POOLS_H

@@ -29,7 +29,7 @@ int ap_extended_status = 1;
 
 static int is_ending;
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 void ap_log_assert(const char *exp, const char *file, int line)
 {
@@ -118,7 +118,7 @@ int ap_parse_strict_length(apr_off_t *length, const char *text)
            && *length >= 0;
 }
 
-/* ---- threads and the scoreboard, of which there are none ---------------------------------------- */
+/* ---- threads and the scoreboard, of which there are none ------------------------------------- */
 
 #ifdef ap_thread_create
 #undef ap_thread_create
@@ -159,7 +159,7 @@ module *ap_find_linked_module(const char *name)
     return NULL;
 }
 
-/* ---- connections -------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 ap_conf_vector_t *ap_create_conn_config(apr_pool_t *p)
 {
@@ -182,7 +182,7 @@ int ap_run_pre_close_connection(conn_rec *c)
     return OK;
 }
 
-/* ---- filters ------------------------------------------------------------------------------------ */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 static ap_filter_rec_t network_rec, network_in_rec;
 
@@ -419,7 +419,7 @@ apr_bucket *ap_bucket_eoc_create(apr_bucket_alloc_t *list)
     return apr_bucket_flush_create(list);
 }
 
-/* ---- the beginning -------------------------------------------------------------------------------- */
+/* ---- the beginning --------------------------------------------------------------------------- */
 
 void standins_init(void)
 {
@@ -487,7 +487,7 @@ conn_rec *standins_connection(apr_pool_t *parent, server_rec *server, int is_tls
     return c;
 }
 
-/* ---- what is kept over restarts: there are none ------------------------------------------------ */
+/* ---- what is kept over restarts: there are none ---------------------------------------------- */
 
 void *ap_retained_data_get(const char *key)
 {

@@ -221,7 +221,7 @@ void wire_received(const void *data, size_t size)
     feed(&wire.in, data, size);
 }
 
-/* ---- from the server -------------------------------------------------------------------------- */
+/* ---- from the server ------------------------------------------------------------------------- */
 
 static void end_stream(unsigned id)
 {

@@ -1,5 +1,5 @@
-/* All of session/, with a client, while memory fails at any call: each request is answered, reset or
- * given up with its connection, and nothing is lost. */
+/* All of session/, with a client, while memory fails at any call: each request is answered, reset
+ * or given up with its connection, and nothing is lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

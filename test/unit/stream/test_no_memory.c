@@ -1,6 +1,6 @@
-/* The parts that take memory of their own, from base/ up to the queues of session/, while it fails at
- * any call: they say so, stay as they were, and can be used and freed. What is not here (framing,
- * frame scan, trailers, priorities) takes none; links and responses live in pools. */
+/* The parts that take memory of their own, from base/ up to the queues of session/, while it fails
+ * at any call: they say so, stay as they were, and can be used and freed. What is not here
+ * (framing, frame scan, trailers, priorities) takes none; links and responses live in pools. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

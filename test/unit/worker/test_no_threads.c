@@ -1,5 +1,5 @@
-/* loop/ and worker/ while what they are made of is not to be had: mutexes, condition variables, a set
- * to poll, threads. Also exchange/, whose signals cannot be written. */
+/* loop/ and worker/ while what they are made of is not to be had: mutexes, condition variables, a
+ * set to poll, threads. Also exchange/, whose signals cannot be written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -364,9 +364,10 @@ const command_rec h2_config_commands[] = {
     NUMBER("H2MaxHeaderListSize", max_header_list_size,
            "bytes of a request's fields, 4096 to 16777216 (default: 65536, or what raised "
            "LimitRequestFields and LimitRequestFieldSize allow, to 262144)"),
-    AP_INIT_TAKE1("H2TuningProfile", set_tuning_profile, NULL, RSRC_CONF,
-                  "conservative, balanced or high-concurrency: values for streams, windows, frames, "
-                  "memory and workers where no directive gives one (default: none)"),
+    AP_INIT_TAKE1(
+        "H2TuningProfile", set_tuning_profile, NULL, RSRC_CONF,
+        "conservative, balanced or high-concurrency: values for streams, windows, frames, "
+        "memory and workers where no directive gives one (default: none)"),
     NUMBER("H2StreamMaxMemSize", stream_max_mem_size,
            "bytes of a response kept in memory until the client takes them, "
            "1024 to 2147483647 (default: 65536)"),

@@ -19,7 +19,7 @@ typedef enum {
 } h2_push_order;
 
 #define H2_PUSH_WEIGHT_MIN         1
-#define H2_PUSH_WEIGHT_MAX         512 /* beyond 256 for interleaved; no stream gets more than that */
+#define H2_PUSH_WEIGHT_MAX         512 /* more than 256 for interleaved; no stream has more */
 #define H2_PUSH_AFTER_WEIGHT       16  /* default */
 #define H2_PUSH_INTERLEAVED_WEIGHT 256 /* default: as much as the other one */
 

@@ -143,7 +143,8 @@ static h2_session *make_session(conn_rec *c, h2_connection *connection)
                                 upgrade->is_head_request);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "cannot start HTTP/2: the connection is closed");
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c,
+                      "cannot start HTTP/2: the connection is closed");
         return NULL;
     }
     if (!has_good_tls(c, connection->server)) {

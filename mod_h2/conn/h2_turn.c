@@ -299,7 +299,8 @@ static void work_on_events(h2_session *session)
     if (loop->is_stopping) {
         h2_session_abort(session, APR_ECONNABORTED);
         if (session->held.waiter) {
-            apr_thread_cond_signal(session->held.waiter); /* its thread does not wait for ever now */
+            /* Its thread does not wait for ever now. */
+            apr_thread_cond_signal(session->held.waiter);
         }
     }
     else if (loop->is_draining) {

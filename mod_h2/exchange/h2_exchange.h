@@ -45,7 +45,7 @@ typedef struct h2_exchange {
     apr_file_t *signal_in;        /* a pipe for a runner that polls: both its ends, or NULL;
                                    * the runner polls signal_in without the lock */
     apr_file_t *signal_out;
-    apr_off_t room_bytes;         /* while it is choked: when so much is left of out, there is room */
+    apr_off_t room_bytes;         /* while it is choked: when out has so little, there is room */
     void *context;                /* the request's context; the runner's while
                                    * is_running, then the holder's, at last the one's
                                    * who ends it */

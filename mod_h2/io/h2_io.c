@@ -406,7 +406,8 @@ static apr_status_t pass_pieces(h2_io *io, const char *data, apr_size_t length,
             ++io->small_records;
         }
         else {
-            io->large_records += (unsigned)((piece + H2_RECORD_LARGE_BYTES - 1) / H2_RECORD_LARGE_BYTES);
+            io->large_records +=
+                (unsigned)((piece + H2_RECORD_LARGE_BYTES - 1) / H2_RECORD_LARGE_BYTES);
         }
         APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_transient_create(data, piece, list));
         APR_BRIGADE_INSERT_TAIL(io->out, apr_bucket_flush_create(list));

@@ -57,7 +57,7 @@ struct h2_loop {
     apr_time_t wall_offset;    /* the system's clock less that one, when poll returned last */
     APR_RING_HEAD(h2_cond_waits, h2_cond_wait) cond_waits;
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
-    apr_time_t tick_at;        /* when the leader is to return from poll if there are tasks; 0: never */
+    apr_time_t tick_at;        /* when the leader returns from poll if there are tasks; 0: never */
     apr_time_t retry_at;       /* when the starved are tried again, whatever happens */
     APR_RING_HEAD(h2_task_ready, h2_task) ready;
     APR_RING_HEAD(h2_task_later, h2_task) later;     /* ready behind others, by ready_link */

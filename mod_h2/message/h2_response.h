@@ -22,7 +22,7 @@ struct h2_response {
     apr_size_t bytes;    /* more than its frames can have, which must leave at once, as nghttp2
                           * borrows the strings; 0: it is large and nghttp2 copies it */
     char status_text[4];
-    char *timing;        /* of trailers: the value of their last field, to be written; NULL: none is */
+    char *timing;        /* of trailers: the value of their last field, to be written; or NULL */
     unsigned has_priority : 1; /* a field of RFC 9218 */
 };
 

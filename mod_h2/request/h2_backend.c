@@ -230,8 +230,9 @@ static int bind_outgoing(conn_rec *c, ap_conf_vector_t *dir_conf, int enable_ssl
 
 void h2_backend_register(void)
 {
+    /* It sees what TLS has decrypted. */
     backend_filter = ap_register_input_filter("H2_BACKEND", filter_backend, NULL,
-                                              AP_FTYPE_CONNECTION); /* sees what TLS has decrypted */
+                                              AP_FTYPE_CONNECTION);
 #if H2_HAS_OUTGOING_HOOK
     ap_hook_ssl_bind_outgoing(bind_outgoing, NULL, NULL, APR_HOOK_REALLY_FIRST);
 #endif

@@ -51,7 +51,8 @@ static apr_status_t wait_for_more(h2_context *context)
         if (context->waited_bytes < least && !may_be_slow(context)) {
             h2_stats_count(loop->stats, H2_COUNT_LIMIT_REQUEST_RATE);
             h2_log(APLOG_INFO, 0, context->session->c,
-                   H2_ID_FMT "the request's body comes slower than H2MinRequestRate (%d bytes a second) "
+                   H2_ID_FMT
+                   "the request's body comes slower than H2MinRequestRate (%d bytes a second) "
                    "within H2StreamTimeout (%" APR_TIME_T_FMT " ms): reading it fails",
                    context->session->c->id, context->stream->id,
                    context->session->conf->min_request_rate, apr_time_as_msec(timeout));
@@ -64,9 +65,10 @@ static apr_status_t wait_for_more(h2_context *context)
     context->waited += loop->now - begun;
     if (APR_STATUS_IS_TIMEUP(rv)) {
         h2_log(APLOG_INFO, 0, context->session->c,
-               H2_ID_FMT "nothing of the request's body has come within H2StreamTimeout (%"
-               APR_TIME_T_FMT " ms): reading it fails", context->session->c->id, context->stream->id,
-               apr_time_as_msec(timeout));
+               H2_ID_FMT
+               "nothing of the request's body has come within H2StreamTimeout (%" APR_TIME_T_FMT
+               " ms): reading it fails",
+               context->session->c->id, context->stream->id, apr_time_as_msec(timeout));
     }
     return rv;
 }
@@ -338,8 +340,9 @@ static apr_status_t check_limit(const h2_context *context, request_rec *r,
     r->read_length += length;
     if (limit > 0 && r->read_length > limit) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      H2_ID_FMT "the request's body is larger than LimitRequestBody (%" APR_OFF_T_FMT
-                      ")", context->session->c->id, context->stream->id, limit);
+                      H2_ID_FMT
+                      "the request's body is larger than LimitRequestBody (%" APR_OFF_T_FMT ")",
+                      context->session->c->id, context->stream->id, limit);
         return APR_ENOSPC; /* httpd makes a 413 of it */
     }
     return APR_SUCCESS;

@@ -101,7 +101,8 @@ static apr_status_t take_head(h2_context *context, h2_interim *head)
     if (context->tunnel && status == HTTP_SWITCHING_PROTOCOLS) {
         return h2_tunnel_open(context, h2_interim_fields(head));
     }
-    if (context->tunnel && ap_is_HTTP_SUCCESS(status)) { /* mod_proxy_wstunnel's own one reads none */
+    /* mod_proxy_wstunnel's own one reads none. */
+    if (context->tunnel && ap_is_HTTP_SUCCESS(status)) {
         return h2_tunnel_refuse(context, "the back end's answer is no 101");
     }
     if (dropped) {

@@ -32,8 +32,10 @@ static void make_pair(h2_context *context)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, apr_get_os_error(), context->c,
-                      H2_ID_FMT "no pair of sockets for a WebSocket (are there too many open files?): it "
-                      "is refused with 503", context->session->c->id, context->stream->id);
+                      H2_ID_FMT
+                      "no pair of sockets for a WebSocket (are there too many open files?): it "
+                      "is refused with 503",
+                      context->session->c->id, context->stream->id);
         return;
     }
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
@@ -95,11 +97,13 @@ static int find_objection(const h2_context *context, const request_rec *r)
         return HTTP_BAD_REQUEST;
     }
     if (!context->may_tunnel) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      H2_ID_FMT "no thread for one more WebSocket: three quarters of H2MaxWorkers, "
-                      "or of what this connection may have of them, are taken by such; refused with "
-                      "503",
-                      session->c->id, context->stream->id);
+        ap_log_rerror(
+            APLOG_MARK, APLOG_INFO, 0, r,
+            H2_ID_FMT
+            "no thread for one more WebSocket: three quarters of H2MaxWorkers, "
+            "or of what this connection may have of them, are taken by such; refused with "
+            "503",
+            session->c->id, context->stream->id);
     }
     return context->tunnel->socket ? 0 : HTTP_SERVICE_UNAVAILABLE;
 }

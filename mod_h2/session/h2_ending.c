@@ -40,10 +40,12 @@ static void log_end(h2_session *session, apr_uint32_t error, const char *format,
     }
     session->is_end_logged = 1;
     apr_vsnprintf(reason, sizeof(reason), format, args);
-    h2_log((error == NGHTTP2_INTERNAL_ERROR) ? APLOG_ERR : APLOG_INFO, 0, session->c, APLOGNO(03401)
-           H2_ID_FMT "%s, shutdown, remote.emitted=%d, answered=%u, resets.client=%u, "
-           "resets.server=%u, seconds=%" APR_TIME_T_FMT ".%03d, error=%s", session->c->id, 0, reason,
-           session->client.stream_count, (unsigned)session->gate.flood.requests_done, session->gate.reset_count,
+    h2_log((error == NGHTTP2_INTERNAL_ERROR) ? APLOG_ERR : APLOG_INFO, 0, session->c,
+           APLOGNO(03401) H2_ID_FMT
+           "%s, shutdown, remote.emitted=%d, answered=%u, resets.client=%u, "
+           "resets.server=%u, seconds=%" APR_TIME_T_FMT ".%03d, error=%s",
+           session->c->id, 0, reason, session->client.stream_count,
+           (unsigned)session->gate.flood.requests_done, session->gate.reset_count,
            session->out.reset_count, apr_time_sec(lasted), (int)apr_time_msec(lasted),
            h2_session_error_name(error));
 }
@@ -87,7 +89,7 @@ void h2_session_abort(h2_session *session, apr_status_t rv)
 void h2_session_end_drain(h2_session *session)
 {
     session->is_goaway_final = 1;
-    session->is_goaway_queued = (session->client.last_id != APR_INT32_MAX); /* else none is higher */
+    session->is_goaway_queued = (session->client.last_id != APR_INT32_MAX); /* else none follows */
     session->times.drain_at = 0;
     nghttp2_submit_goaway(session->ngh2, NGHTTP2_FLAG_NONE, session->client.last_id,
                           NGHTTP2_NO_ERROR, NULL, 0);

@@ -41,7 +41,7 @@ typedef struct h2_flood_account {
 typedef struct h2_flood {
     const h2_server_conf *conf;   /* fixed: the limits */
     apr_uint32_t requests_done;   /* that were answered to their end */
-    apr_uint32_t data_sent;       /* DATA frames that no small window has cut, a unit for 2 KiB begun */
+    apr_uint32_t data_sent;       /* DATA frames not cut by a small window, by 2 KiB begun */
     h2_flood_account accounts[H2_FLOOD_CAUSES];
 } h2_flood;
 

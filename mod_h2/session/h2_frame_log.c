@@ -47,13 +47,14 @@ static void log_headers(h2_session *session, const nghttp2_frame *frame, const c
     if (!headers->nvlen && stream && stream->head) {
         bytes = h2_head_bytes(stream->head); /* received: nghttp2 has given the fields one by one */
     }
-    h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s HEADERS: fields of %lu bytes%s", session->c->id,
-           (int)frame->hd.stream_id, direction, bytes,
+    h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s HEADERS: fields of %lu bytes%s",
+           session->c->id, (int)frame->hd.stream_id, direction, bytes,
            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ? ", the end" : "");
     if (frame->hd.flags & NGHTTP2_FLAG_PRIORITY) {
         h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s HEADERS: depends on %d%s, weight %d",
-               session->c->id, (int)frame->hd.stream_id, direction, (int)headers->pri_spec.stream_id,
-               headers->pri_spec.exclusive ? " alone" : "", (int)headers->pri_spec.weight);
+               session->c->id, (int)frame->hd.stream_id, direction,
+               (int)headers->pri_spec.stream_id, headers->pri_spec.exclusive ? " alone" : "",
+               (int)headers->pri_spec.weight);
     }
 }
 
@@ -74,12 +75,12 @@ static void log_details(h2_session *session, const nghttp2_frame *frame, const c
                direction, h2_session_error_name(frame->rst_stream.error_code));
         break;
     case NGHTTP2_GOAWAY:
-        h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s GOAWAY: %s", session->c->id, id, direction,
-               h2_session_error_name(frame->goaway.error_code));
+        h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s GOAWAY: %s", session->c->id, id,
+               direction, h2_session_error_name(frame->goaway.error_code));
         break;
     case NGHTTP2_WINDOW_UPDATE:
-        h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s WINDOW_UPDATE: %d more", session->c->id, id,
-               direction, (int)frame->window_update.window_size_increment);
+        h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s WINDOW_UPDATE: %d more", session->c->id,
+               id, direction, (int)frame->window_update.window_size_increment);
         break;
     case NGHTTP2_PRIORITY:
         h2_log(APLOG_TRACE2, 0, session->c, H2_ID_FMT "%s PRIORITY: depends on %d%s, weight %d",

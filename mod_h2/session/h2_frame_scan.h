@@ -27,7 +27,7 @@ typedef struct h2_frame_scan {
     apr_uint32_t skip_bytes;                  /* of the current frame, of no interest */
     unsigned char seen[H2_FRAME_SCAN_BYTES];  /* what it begins with, as far as it is there */
     unsigned char seen_count;
-    unsigned char wanted_count;               /* of the current frame; 0: the head is not complete */
+    unsigned char wanted_count;               /* of the current frame; 0: its head is incomplete */
     unsigned is_begun : 1;                    /* there was a byte, ever */
 
     /* Of the frame whose head was complete last. */
@@ -40,8 +40,8 @@ typedef struct h2_frame_scan {
     unsigned is_opening : 1;                  /* HEADERS, for a stream above all others before */
 
     unsigned block_count;                     /* frames, but for CONTINUATION */
-    apr_uint32_t usual_count;                 /* requests that were nothing, and the size of their */
-    apr_uint32_t usual_bytes;                 /* field blocks, for whoever sets them back to 0 */
+    apr_uint32_t usual_count;                 /* requests that were nothing, and the size of */
+    apr_uint32_t usual_bytes;                 /* their field blocks, for who sets them to 0 */
     int opened_id;                            /* the highest id of the client's HEADERS; -1: none */
     int opened_before;                        /* what that was before the frame came */
 } h2_frame_scan;

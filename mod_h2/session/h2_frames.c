@@ -21,10 +21,13 @@ static h2_stream *stream_of(nghttp2_session *ngh2, int32_t id)
 
 static int refuse(h2_session *session, int32_t id, int is_ended)
 {
-    h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "the stream is refused: %s (H2MaxSessionStreams is "
-           "%d)", session->c->id, id,
+    h2_log(APLOG_DEBUG, 0, session->c,
+           H2_ID_FMT "the stream is refused: %s (H2MaxSessionStreams is "
+                     "%d)",
+           session->c->id, id,
            (session->is_goaway_final || session->state == H2_SESSION_CLOSING)
-               ? "the connection ends" : "too many are open, or still run",
+               ? "the connection ends"
+               : "too many are open, or still run",
            session->conf->max_session_streams);
     h2_stats_count(session->loop->stats, H2_COUNT_STREAMS_REFUSED);
     if (!is_ended) {

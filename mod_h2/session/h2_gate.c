@@ -131,7 +131,8 @@ static int end(h2_session *session, apr_uint32_t error, const char *reason)
 /* H2MaxFrameSize holds from when the client knows of it. */
 static int is_too_long(const h2_session *session, const h2_frame_scan *head)
 {
-    int most = session->client.is_settings_acked ? session->conf->max_frame_bytes : H2_FRAME_BYTES_MIN;
+    int most =
+        session->client.is_settings_acked ? session->conf->max_frame_bytes : H2_FRAME_BYTES_MIN;
 
     return head->length > (apr_uint32_t)most;
 }

@@ -171,7 +171,8 @@ static int send_turn(h2_session *session, h2_stream *stream)
     }
     session->out.turn = stream;
     session->out.turn_begun = used;
-    session->out.turn_frames = h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
+    session->out.turn_frames =
+        h2_scheduler_is_alone(stream) ? H2_TURN_FRAMES_ALONE : H2_TURN_FRAMES;
     if (stream->is_deferred) {
         stream->is_deferred = 0;
         nghttp2_session_resume_data(session->ngh2, stream->id);

@@ -133,7 +133,8 @@ static void note_where_it_stops(h2_session *session)
     if (!h2_frame_scan_is_within(&session->in.scan)) {
         session->in.within_since = 0;
     }
-    else if (!session->in.within_since || session->in.within_block != session->in.scan.block_count) {
+    else if (!session->in.within_since
+             || session->in.within_block != session->in.scan.block_count) {
         session->in.within_since = session->loop->now;
         session->in.within_block = session->in.scan.block_count;
     }

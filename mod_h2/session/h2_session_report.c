@@ -56,8 +56,9 @@ void h2_session_report_add(const h2_session *session, h2_loop_report *report)
         describe(session, &report->sessions[report->listed_count++]);
     }
     report->memory[H2_MEMORY_SOCKETS] += session->io.pending_end - session->io.pending_start;
-    report->memory[H2_MEMORY_HPACK] += nghttp2_session_get_hd_inflate_dynamic_table_size(session->ngh2)
-                                       + nghttp2_session_get_hd_deflate_dynamic_table_size(session->ngh2);
+    report->memory[H2_MEMORY_HPACK] +=
+        nghttp2_session_get_hd_inflate_dynamic_table_size(session->ngh2)
+        + nghttp2_session_get_hd_deflate_dynamic_table_size(session->ngh2);
     APR_RING_FOREACH(stream, &session->streams, h2_stream, link) {
         report->memory[H2_MEMORY_BODIES] += stream->exchange.in.memory_bytes;
         report->memory[H2_MEMORY_RESPONSES] += stream->exchange.out.memory_bytes;
@@ -95,7 +96,8 @@ static void describe_stream(const h2_session *session, const h2_stream *stream,
     if (stream->exchange.head && ap_extended_status) {
         apr_snprintf(report->request, sizeof(report->request), "%s %s",
                      h2_head_method(stream->exchange.head),
-                     h2_head_path(stream->exchange.head) ? h2_head_path(stream->exchange.head) : "");
+                     h2_head_path(stream->exchange.head) ? h2_head_path(stream->exchange.head)
+                                                         : "");
     }
 }
 

@@ -26,7 +26,8 @@ static apr_time_t base_deadline_of(const h2_session *session)
         return session->times.linger_until;
     }
     if (h2_io_is_blocked(&session->io)) {
-        return (session->times.blocked_since ? session->times.blocked_since : session->times.last_progress)
+        return (session->times.blocked_since ? session->times.blocked_since
+                                             : session->times.last_progress)
                + session->timeout;
     }
     if (!session->count.open) {
@@ -134,9 +135,10 @@ void h2_session_note_slow(h2_session *session, const h2_stream *stream,
 
     h2_stats_count(session->loop->stats, H2_COUNT_LIMIT_RESPONSE_RATE);
     h2_log(level, 0, session->c,
-           H2_ID_FMT "the client takes less of the response than H2MinResponseRate (%d bytes a second) "
-           "within H2StreamTimeout (%" APR_TIME_T_FMT " ms): the stream is reset", session->c->id,
-           stream->id, session->conf->min_response_rate, apr_time_as_msec(timeout));
+           H2_ID_FMT
+           "the client takes less of the response than H2MinResponseRate (%d bytes a second) "
+           "within H2StreamTimeout (%" APR_TIME_T_FMT " ms): the stream is reset",
+           session->c->id, stream->id, session->conf->min_response_rate, apr_time_as_msec(timeout));
 }
 
 static void check_stalled(h2_session *session, h2_stream *stream, apr_time_t now)

@@ -236,8 +236,10 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     }
     rv = h2_chunks_read(&stream->exchange.out, session->out.pack + session->out.used, length);
     if (rv != APR_SUCCESS) {
-        h2_log(APLOG_ERR, rv, session->c, H2_ID_FMT "a file of the response cannot be read any more: "
-               "the stream is reset", session->c->id, stream->id);
+        h2_log(APLOG_ERR, rv, session->c,
+               H2_ID_FMT "a file of the response cannot be read any more: "
+                         "the stream is reset",
+               session->c->id, stream->id);
         session->out.used = used;
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }

@@ -49,7 +49,7 @@ typedef enum {
     H2_COUNT_BLOCKS_IN,          /* HPACK has made of them */
     H2_COUNT_FIELDS_OUT,
     H2_COUNT_BLOCKS_OUT,
-    H2_COUNT_STALLS,             /* a stream with data found its window, or the connection's, shut */
+    H2_COUNT_STALLS,             /* a stream with data found its or the connection's window shut */
     H2_COUNT_STALL_USEC,         /* for so long */
     H2_COUNT_SOCKET_STALLS,      /* the client's TCP took no more */
     H2_COUNT_RECORDS_SMALL,      /* TLS records of warm-up size, and full ones */
@@ -69,7 +69,7 @@ typedef enum {
     H2_COUNT_LIMIT_TIMEOUT,      /* Timeout: neither sent nor took anything */
     H2_COUNT_LIMIT_IDLE,         /* KeepAliveTimeout: no requests */
     H2_COUNT_FLOODS0,            /* connections ended for it, by h2_flood_cause */
-    H2_COUNT_RESETS_SENT0 = H2_COUNT_FLOODS0 + H2_STATS_FLOODS, /* by error code, as the next ones */
+    H2_COUNT_RESETS_SENT0 = H2_COUNT_FLOODS0 + H2_STATS_FLOODS, /* by error code; next ones too */
     H2_COUNT_RESETS_RECEIVED0 = H2_COUNT_RESETS_SENT0 + H2_STATS_ERRORS,
     H2_COUNT_GOAWAYS_SENT0 = H2_COUNT_RESETS_RECEIVED0 + H2_STATS_ERRORS,
     H2_COUNT_GOAWAYS_RECEIVED0 = H2_COUNT_GOAWAYS_SENT0 + H2_STATS_ERRORS,

@@ -17,7 +17,8 @@
 #define H2_HISTOGRAM_STEP_BITS 3
 #define H2_HISTOGRAM_STEPS (1 << H2_HISTOGRAM_STEP_BITS)
 #define H2_HISTOGRAM_POWERS 37
-#define H2_HISTOGRAM_BUCKETS ((H2_HISTOGRAM_POWERS - H2_HISTOGRAM_STEP_BITS + 1) * H2_HISTOGRAM_STEPS)
+#define H2_HISTOGRAM_BUCKETS                                                                       \
+    ((H2_HISTOGRAM_POWERS - H2_HISTOGRAM_STEP_BITS + 1) * H2_HISTOGRAM_STEPS)
 
 typedef _Atomic(apr_uint64_t) h2_cell;
 

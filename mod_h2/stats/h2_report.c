@@ -150,7 +150,8 @@ void h2_report_ask(apr_int64_t connection_id)
         return;
     }
     if (connection_id || now >= atomic_load(&the_board->asked_until)) {
-        atomic_store(&the_board->connection_id, connection_id); /* else somebody looks at another one */
+        /* Else somebody looks at another one. */
+        atomic_store(&the_board->connection_id, connection_id);
     }
     atomic_store(&the_board->asked_until, now + ASKED_USEC);
     while (apr_time_now() < until

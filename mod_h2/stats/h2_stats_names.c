@@ -42,7 +42,8 @@ const h2_stats_family h2_stats_families[] = {
     ROW("sessions", "HTTP/2 connections that began", "by", origin_names, H2_COUNT_SESSIONS_ALPN),
     ONE("sessions_ended", "HTTP/2 connections that have ended", H2_COUNT_SESSIONS_ENDED),
     ONE("streams", "Streams that clients have opened", H2_COUNT_STREAMS),
-    ONE("streams_refused", "Streams that were refused, as there were too many or the connection ends",
+    ONE("streams_refused",
+        "Streams that were refused, as there were too many or the connection ends",
         H2_COUNT_STREAMS_REFUSED),
     ONE("tunnels", "Streams that were to be tunnels for WebSockets", H2_COUNT_TUNNELS),
     ONE("requests", "Requests that a thread has begun to run", H2_COUNT_REQUESTS),
@@ -72,8 +73,8 @@ const h2_stats_family h2_stats_families[] = {
         H2_COUNT_BLOCKS_OUT),
     ONE("stalls", "Times that a stream with data found its window, or the connection's, shut",
         H2_COUNT_STALLS),
-    {"stall_seconds", "Time that streams, which have ended since, had data and no window", NULL, NULL,
-     H2_COUNT_STALL_USEC, 1, APR_USEC_PER_SEC},
+    {"stall_seconds", "Time that streams, which have ended since, had data and no window", NULL,
+     NULL, H2_COUNT_STALL_USEC, 1, APR_USEC_PER_SEC},
     ONE("socket_stalls", "Times that a client's TCP took no more", H2_COUNT_SOCKET_STALLS),
     ROW("tls_records", "TLS records that were sent, by size", "size", record_names,
         H2_COUNT_RECORDS_SMALL),
@@ -90,8 +91,8 @@ const h2_stats_family h2_stats_families[] = {
         H2_COUNT_RESETS_SENT0),
     ROW("resets_received", "RST_STREAM frames that were received", "error", h2_stats_error_names,
         H2_COUNT_RESETS_RECEIVED0),
-    ROW("goaways_sent", "GOAWAY frames that were sent, without the notice that goes before", "error",
-        h2_stats_error_names, H2_COUNT_GOAWAYS_SENT0),
+    ROW("goaways_sent", "GOAWAY frames that were sent, without the notice that goes before",
+        "error", h2_stats_error_names, H2_COUNT_GOAWAYS_SENT0),
     ROW("goaways_received", "GOAWAY frames that were received", "error", h2_stats_error_names,
         H2_COUNT_GOAWAYS_RECEIVED0),
     ROW("received_frames", "Frames that were received", "type", frame_names, H2_COUNT_FRAMES_IN0),
@@ -114,8 +115,9 @@ const h2_stats_name h2_stats_gauge_names[H2_GAUGES] = {
 const h2_stats_name h2_stats_time_names[H2_TIMES] = {
     [H2_TIME_WAIT] = {"wait", "Time that a request waited for a thread"},
     [H2_TIME_RUN] = {"run", "Time that a thread ran a request"},
-    [H2_TIME_FIRST_BYTE] = {"first_byte", "Time from the end of a request's head to the head of its "
-                                          "response"},
+    [H2_TIME_FIRST_BYTE] = {"first_byte",
+                            "Time from the end of a request's head to the head of its "
+                            "response"},
     [H2_TIME_CLIENT] = {"client", "Time that a response waited for windows of its client"},
     [H2_TIME_TOTAL] = {"total", "Time from the end of a request's head to the end of its stream"},
 };

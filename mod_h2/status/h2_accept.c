@@ -134,7 +134,8 @@ static liking like(const char *accept, const h2_offer *of)
         liking found = judge(range, of);
 
         if (found.specific > best.specific
-            || (found.specific == best.specific && found.specific && found.quality > best.quality)) {
+            || (found.specific == best.specific && found.specific
+                && found.quality > best.quality)) {
             best = found;
         }
     }

@@ -159,9 +159,10 @@ void h2_chart_write(request_rec *r, const h2_chart *chart)
     int i;
 
     write_caption(r, chart);
-    ap_rprintf(r, "<div class=\"plot\"><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
-               "role=\"img\" aria-label=\"%s, the last five minutes\">", H2_CHART_POINTS - 1, HEIGHT,
-               chart->title);
+    ap_rprintf(r,
+               "<div class=\"plot\"><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
+               "role=\"img\" aria-label=\"%s, the last five minutes\">",
+               H2_CHART_POINTS - 1, HEIGHT, chart->title);
     ap_rprintf(r, "<path class=\"g\" d=\"M0 %dH%dM0 %dH%dM0 %dH%d\"/>", FREE, H2_CHART_POINTS,
                (HEIGHT + FREE) / 2, H2_CHART_POINTS, HEIGHT, H2_CHART_POINTS);
     for (i = 0; i < chart->line_count; ++i) {

@@ -60,11 +60,15 @@ void h2_html_begin(request_rec *r, const char *title, const char *details, int r
 
     set_fields(r, nonce);
     write_head(r, safe, refresh, nonce);
-    ap_rvputs(r, "<body>\n<header>\n<div class=\"logo\" aria-hidden=\"true\">h2</div>\n"
-              "<div class=\"name\"><h1>",
-              safe, "</h1><p>", details, "</p></div>\n<nav>"
-              "<span id=\"live\" hidden>live</span><button id=\"pause\" type=\"button\" hidden>Pause"
-              "</button>", NULL);
+    ap_rvputs(
+        r,
+        "<body>\n<header>\n<div class=\"logo\" aria-hidden=\"true\">h2</div>\n"
+        "<div class=\"name\"><h1>",
+        safe, "</h1><p>", details,
+        "</p></div>\n<nav>"
+        "<span id=\"live\" hidden>live</span><button id=\"pause\" type=\"button\" hidden>Pause"
+        "</button>",
+        NULL);
     if (refresh) {
         ap_rprintf(r, "<noscript><span>read anew every %d s</span></noscript>", refresh);
     }

@@ -52,7 +52,8 @@ static void write_tiles(request_rec *r, const h2_connection_report *report)
                  "by the client's window", (report->their_window <= 0) ? "warn" : "");
     h2_html_tile(r, "The client may send", window_text(pool, report->our_window), "by our window",
                  "");
-    h2_html_tile(r, "Frames queued", h2_html_count(pool, report->queued_frames), "but for DATA", "");
+    h2_html_tile(r, "Frames queued", h2_html_count(pool, report->queued_frames), "but for DATA",
+                 "");
     h2_html_tile(r, "Pushes remembered", h2_html_count(pool, report->pushes_remembered),
                  apr_psprintf(pool, "%d pushed now", session->pushed), "");
     ap_rputs("</div>\n", r);
@@ -64,18 +65,20 @@ static const char *setting_text(apr_pool_t *pool, int number, apr_uint32_t value
     if (number == 2 || number == 8 || number == 9) {
         return value ? "yes" : "no";
     }
-    return (value == APR_UINT32_MAX || (number == 3 && value > APR_INT32_MAX)) ? "any"
-                                                                        : h2_html_count(pool, value);
+    return (value == APR_UINT32_MAX || (number == 3 && value > APR_INT32_MAX))
+               ? "any"
+               : h2_html_count(pool, value);
 }
 
 static void write_settings(request_rec *r, const h2_connection_report *report)
 {
     int i;
 
-    h2_html_begin_table(r, "Settings",
-                        report->is_acknowledged ? "The client has acknowledged ours."
-                                                : "The client has not acknowledged ours yet.",
-                        "<th>setting</th><th class=\"r\">ours</th><th class=\"r\">the client's</th>");
+    h2_html_begin_table(
+        r, "Settings",
+        report->is_acknowledged ? "The client has acknowledged ours."
+                                : "The client has not acknowledged ours yet.",
+        "<th>setting</th><th class=\"r\">ours</th><th class=\"r\">the client's</th>");
     for (i = 1; i < H2_VIEW_SETTINGS; ++i) {
         if (h2_view_setting(i)) {
             ap_rvputs(r, "<tr><td>", h2_html_words(r->pool, h2_view_setting(i)),

@@ -70,11 +70,10 @@ static void write_now_tiles(request_rec *r, const h2_view *view)
                  apr_pstrcat(pool, "run requests, ", h2_html_count(pool, gauges[H2_GAUGE_WAITING]),
                              " wait", NULL),
                  (gauges[H2_GAUGE_WAITING] && !view->sum.workers[H2_WORKERS_SPARE]) ? "warn" : "");
-    h2_html_tile(r, "Sent",
-                 with_unit(pool, h2_html_bytes(pool, rate_of(last->sent_bytes, before->sent_bytes)),
-                           " /s"),
-                 apr_pstrcat(pool, h2_html_bytes(pool, counts[H2_COUNT_BYTES_OUT]), " in all", NULL),
-                 "");
+    h2_html_tile(
+        r, "Sent",
+        with_unit(pool, h2_html_bytes(pool, rate_of(last->sent_bytes, before->sent_bytes)), " /s"),
+        apr_pstrcat(pool, h2_html_bytes(pool, counts[H2_COUNT_BYTES_OUT]), " in all", NULL), "");
 }
 
 static void write_tiles(request_rec *r, const h2_view *view)
@@ -90,11 +89,13 @@ static void write_tiles(request_rec *r, const h2_view *view)
     ap_rputs("<div class=\"tiles\">\n", r);
     write_now_tiles(r, view);
     h2_html_tile(r, "Time to first byte",
-                 first->count ? h2_html_duration(pool, h2_durations_quantile(first, 500)) : "&#8211;",
-                 first->count ? apr_pstrcat(pool, "99 %: ",
-                                            h2_html_duration(pool,
-                                                             h2_durations_quantile(first, 990)),
-                                            NULL) : "no response yet", "");
+                 first->count ? h2_html_duration(pool, h2_durations_quantile(first, 500))
+                              : "&#8211;",
+                 first->count
+                     ? apr_pstrcat(pool, "99 %: ",
+                                   h2_html_duration(pool, h2_durations_quantile(first, 990)), NULL)
+                     : "no response yet",
+                 "");
     h2_html_tile(r, "Server errors", h2_html_count(pool, counts[H2_COUNT_RESPONSES_5XX]),
                  apr_pstrcat(pool, h2_html_share(pool, counts[H2_COUNT_RESPONSES_5XX], final),
                              " of responses", NULL), "");

@@ -21,41 +21,55 @@ typedef struct limit {
 } limit;
 
 static const limit limits[] = {
-    {"floods", "resets", "H2MaxResets", "streams cancelled again and again, as in the Rapid Reset "
+    {"floods", "resets", "H2MaxResets",
+     "streams cancelled again and again, as in the Rapid Reset "
      "attack: the connection was ended"},
-    {"floods", "client_errors", "H2MaxClientErrors", "malformed requests again and again: the "
+    {"floods", "client_errors", "H2MaxClientErrors",
+     "malformed requests again and again: the "
      "connection was ended"},
-    {"floods", "refused_streams", "H2MaxClientErrors", "more streams than H2MaxSessionStreams, again "
+    {"floods", "refused_streams", "H2MaxClientErrors",
+     "more streams than H2MaxSessionStreams, again "
      "and again: the connection was ended"},
     {"floods", "ping", "H2MaxControlFrames", "too many PING frames"},
     {"floods", "settings", "H2MaxControlFrames", "too many SETTINGS frames"},
     {"floods", "priority", "H2MaxControlFrames", "too many PRIORITY frames"},
     {"floods", "priority_update", "H2MaxControlFrames", "too many PRIORITY_UPDATE frames"},
-    {"floods", "window_update", "H2MaxControlFrames", "too many WINDOW_UPDATE frames: an attack, or "
+    {"floods", "window_update", "H2MaxControlFrames",
+     "too many WINDOW_UPDATE frames: an attack, or "
      "a client that gives back each byte on its own"},
     {"floods", "empty_data", "H2MaxControlFrames", "too many DATA frames without content"},
     {"floods", "continuation", "H2MaxControlFrames", "too many CONTINUATION frames"},
     {"floods", "late_frames", "H2MaxControlFrames", "too many frames on streams that have ended"},
     {"floods", "other_frames", "H2MaxControlFrames", "too many frames of unknown types"},
-    {"limits", "H2MaxHeaderTime", "H2MaxHeaderTime", "a request's head, or a frame, took too long: a "
+    {"limits", "H2MaxHeaderTime", "H2MaxHeaderTime",
+     "a request's head, or a frame, took too long: a "
      "slow attack, or a very bad network"},
-    {"limits", "H2MinRequestRate", "H2MinRequestRate", "an upload was too slow: lower it if your "
+    {"limits", "H2MinRequestRate", "H2MinRequestRate",
+     "an upload was too slow: lower it if your "
      "clients are on bad networks"},
-    {"limits", "H2MinResponseRate", "H2MinResponseRate", "a download was taken too slowly: lower it "
+    {"limits", "H2MinResponseRate", "H2MinResponseRate",
+     "a download was taken too slowly: lower it "
      "if your clients are on bad networks"},
-    {"limits", "H2MaxConnectionRequests", "H2MaxConnectionRequests", "as you wish: the client comes "
+    {"limits", "H2MaxConnectionRequests", "H2MaxConnectionRequests",
+     "as you wish: the client comes "
      "again on a new connection"},
-    {"limits", "H2MaxConnectionTime", "H2MaxConnectionTime", "as you wish: the client comes again on "
+    {"limits", "H2MaxConnectionTime", "H2MaxConnectionTime",
+     "as you wish: the client comes again on "
      "a new connection"},
-    {"limits", "H2MaxStreamErrors", "H2MaxStreamErrors", "flow control was broken again and again: "
+    {"limits", "H2MaxStreamErrors", "H2MaxStreamErrors",
+     "flow control was broken again and again: "
      "the client is faulty"},
-    {"limits", "H2MaxHeaderListSize", "H2MaxHeaderListSize", "fields were too large: raise it if "
+    {"limits", "H2MaxHeaderListSize", "H2MaxHeaderListSize",
+     "fields were too large: raise it if "
      "honest clients have large cookies or tokens"},
-    {"limits", "settings_timeout", "Timeout", "our SETTINGS were not acknowledged: not a usual "
+    {"limits", "settings_timeout", "Timeout",
+     "our SETTINGS were not acknowledged: not a usual "
      "client"},
-    {"limits", "Timeout", "Timeout", "the client neither sent nor took anything while a request was "
+    {"limits", "Timeout", "Timeout",
+     "the client neither sent nor took anything while a request was "
      "open"},
-    {"limits", "KeepAliveTimeout", "KeepAliveTimeout", "the usual end of a connection that is idle"},
+    {"limits", "KeepAliveTimeout", "KeepAliveTimeout",
+     "the usual end of a connection that is idle"},
 };
 
 static const h2_stats_family *family_of(const char *name)
@@ -95,9 +109,14 @@ static void write_session(request_rec *r, const h2_view *view, const h2_session_
                   "</code></td><td>", h2_escape_html(pool, session->server), "</td>", NULL);
     }
     ap_rvputs(r, "<td>", h2_html_words(pool, h2_view_origin(session->origin)),
-              "</td><td><span class=\"pill", session->state ? " w" : session->idle ? "" : " a", "\">",
-              session->state ? h2_view_session_state(session->state)
-                             : session->idle ? "idle" : "active",
+              "</td><td><span class=\"pill",
+              session->state  ? " w"
+              : session->idle ? ""
+                              : " a",
+              "\">",
+              session->state  ? h2_view_session_state(session->state)
+              : session->idle ? "idle"
+                              : "active",
               "</span>", session->is_blocked ? " <span class=\"pill w\">socket full</span>" : "",
               "</td><td class=\"r\">", h2_html_duration(pool, view->now - session->begun), "</td>",
               NULL);
@@ -165,12 +184,15 @@ static void write_workers(request_rec *r, const h2_view *view)
     int i;
 
     h2_html_begin_table(r, "Threads at work",
-                        view->has_worker_rows ? "What each thread of ours does now, this page "
-                        "included where it is read over HTTP/2."
-                        : "httpd's scoreboard has no rows for our threads: a ThreadLimit above "
-                        "ThreadsPerChild gives them some.",
-                        view->is_extended ? "<th>process</th><th class=\"r\">for</th><th>client</th>"
-                        "<th>site</th><th>request</th>" : "<th>process</th>");
+                        view->has_worker_rows
+                            ? "What each thread of ours does now, this page "
+                              "included where it is read over HTTP/2."
+                            : "httpd's scoreboard has no rows for our threads: a ThreadLimit above "
+                              "ThreadsPerChild gives them some.",
+                        view->is_extended
+                            ? "<th>process</th><th class=\"r\">for</th><th>client</th>"
+                              "<th>site</th><th>request</th>"
+                            : "<th>process</th>");
     for (i = 0; i < view->workers->nelts; ++i) {
         write_worker(r, view, &APR_ARRAY_IDX(view->workers, i, h2_view_worker));
     }
@@ -195,7 +217,8 @@ static void write_children(request_rec *r, const h2_view *view)
 
         ap_rprintf(r, "<tr><td>%d</td><td class=\"r\">%d</td>", child->pid, child->generation);
         for (k = 0; k < H2_GAUGES; ++k) {
-            ap_rvputs(r, "<td class=\"r\">", h2_html_count(r->pool, child->gauges[k]), "</td>", NULL);
+            ap_rvputs(r, "<td class=\"r\">", h2_html_count(r->pool, child->gauges[k]), "</td>",
+                      NULL);
         }
         for (k = 0; k < H2_WORKERS_FIGURES; ++k) {
             if (k != H2_WORKERS_MIN && k != H2_WORKERS_MAX) {
@@ -327,7 +350,8 @@ static void write_flow(request_rec *r, const h2_view *view)
 {
     const apr_uint64_t *counts = view->sum.counts;
     apr_pool_t *pool = r->pool;
-    const apr_uint64_t small = counts[H2_COUNT_RECORDS_SMALL], large = counts[H2_COUNT_RECORDS_LARGE];
+    const apr_uint64_t small = counts[H2_COUNT_RECORDS_SMALL],
+                       large = counts[H2_COUNT_RECORDS_LARGE];
     const apr_uint64_t made = counts[H2_COUNT_CONTEXTS_MADE],
                        reused = counts[H2_COUNT_CONTEXTS_REUSED];
 
@@ -401,8 +425,9 @@ static void write_family(request_rec *r, const h2_view *view, const h2_stats_fam
         ap_rvputs(r, "<tr class=\"", count ? "" : "zero", "\"><td><code>", family->name,
                   family->label ? "{" : "", family->label ? family->values[i] : "",
                   family->label ? "}" : "", "</code></td><td class=\"r\">",
-                  (family->divisor == APR_USEC_PER_SEC) ? h2_html_duration(r->pool, (apr_int64_t)count)
-                                                        : h2_html_count(r->pool, count),
+                  (family->divisor == APR_USEC_PER_SEC)
+                      ? h2_html_duration(r->pool, (apr_int64_t)count)
+                      : h2_html_count(r->pool, count),
                   "</td><td class=\"s\">", family->help, "</td></tr>\n", NULL);
     }
 }
@@ -411,9 +436,11 @@ static void write_all(request_rec *r, const h2_view *view)
 {
     const h2_stats_family *family;
 
-    ap_rputs("<details class=\"card\" id=\"counts\"><summary>Everything that is counted</summary>"
-             "<div class=\"scroll\"><table><thead><tr><th>name</th><th class=\"r\">count</th><th>what "
-             "it is</th></tr></thead><tbody>\n", r);
+    ap_rputs(
+        "<details class=\"card\" id=\"counts\"><summary>Everything that is counted</summary>"
+        "<div class=\"scroll\"><table><thead><tr><th>name</th><th class=\"r\">count</th><th>what "
+        "it is</th></tr></thead><tbody>\n",
+        r);
     for (family = h2_stats_families; family->name; ++family) {
         write_family(r, view, family);
     }

@@ -32,7 +32,8 @@ const char h2_style_sheet[] =
     ".tile{padding:12px 14px;display:flex;flex-direction:column;min-width:0}\n"
     ".tile strong{font-size:24px;line-height:1.3;font-weight:650;letter-spacing:-.01em;"
     "white-space:nowrap}.tile strong small{font-size:14px;font-weight:500;color:var(--soft)}\n"
-    ".label{color:var(--soft);font-size:12px;font-weight:600}.more{color:var(--soft);font-size:12px}\n"
+    ".label{color:var(--soft);font-size:12px;font-weight:600}.more{color:var(--soft);font-size:"
+    "12px}\n"
     ".tile.warn{background:var(--wbg);border-color:var(--w)}.tile.warn strong{color:var(--w)}\n"
     ".grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:12px;margin-top:12px}\n"
     ".wide{grid-column:1/-1}\n"
@@ -48,7 +49,8 @@ const char h2_style_sheet[] =
     ".plot{position:relative;margin-left:66px}.plot svg{display:block;width:100%;height:112px}"
     ".wide .plot svg{height:150px}\n"
     ".plot span{position:absolute;right:100%;font-size:11px;color:var(--soft);padding-right:8px;"
-    "line-height:1;white-space:nowrap;transform:translateY(-50%)}.plot .y1{top:4%}.plot .y2{top:52%}\n"
+    "line-height:1;white-space:nowrap;transform:translateY(-50%)}.plot .y1{top:4%}.plot "
+    ".y2{top:52%}\n"
     ".x{display:flex;justify-content:space-between;color:var(--soft);font-size:11px;"
     "margin:4px 0 0 66px}\n"
     ".x.scale{margin-left:112px;margin-right:76px;display:grid;grid-template-columns:repeat(7,1fr);"
@@ -77,7 +79,8 @@ const char h2_style_sheet[] =
     "code{font:12.5px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,\"Liberation Mono\",monospace;"
     "overflow-wrap:anywhere}.nw code{overflow-wrap:normal}\n"
     ".pill{display:inline-block;border-radius:99px;padding:0 8px;font-size:12px;"
-    "background:var(--grid);white-space:nowrap}.pill.a{background:var(--a);color:var(--card)}.pill.w{background:var(--w);"
+    "background:var(--grid);white-space:nowrap}.pill.a{background:var(--a);color:var(--card)}.pill."
+    "w{background:var(--w);"
     "color:var(--card)}\n"
     ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(260px,1fr));gap:12px;"
     "margin-top:12px}dl{margin:0;display:grid;grid-template-columns:1fr max-content;gap:4px 10px;"
@@ -87,10 +90,12 @@ const char h2_style_sheet[] =
     "footer{max-width:1240px;margin:0 auto;padding:14px 0 28px;color:var(--soft);font-size:12px;"
     "display:flex;gap:6px 18px;flex-wrap:wrap}\n"
     ".none{color:var(--soft);margin:0}\n"
-    "@media(max-width:720px){header,main{padding:0 12px}header{padding-top:12px;padding-bottom:12px;"
+    "@media(max-width:720px){header,main{padding:0 "
+    "12px}header{padding-top:12px;padding-bottom:12px;"
     "flex-wrap:wrap}.grid{grid-template-columns:minmax(0,1fr)}.tiles{grid-template-columns:"
     "repeat(2,minmax(0,1fr))}.tile strong{font-size:20px}.name{flex-basis:70%}"
-    ".x.scale{margin-left:96px;margin-right:64px}.bars.times{grid-template-columns:84px 1fr 52px}}\n";
+    ".x.scale{margin-left:96px;margin-right:64px}.bars.times{grid-template-columns:84px 1fr "
+    "52px}}\n";
 
 /* The main part of a new page takes the place of the old one. What the reader has opened stays
  * open. */

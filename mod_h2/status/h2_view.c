@@ -119,7 +119,8 @@ static void add_worker(h2_view *view, apr_pool_t *pool, int child, int slot)
     worker->pid = (int)process->pid;
     worker->slot = slot;
     worker->begun = view->is_extended ? row.start_time : 0;
-    worker->client = view->is_extended ? apr_pstrndup(pool, row.client64, sizeof(row.client64)) : "";
+    worker->client =
+        view->is_extended ? apr_pstrndup(pool, row.client64, sizeof(row.client64)) : "";
     worker->vhost = view->is_extended ? apr_pstrndup(pool, row.vhost, sizeof(row.vhost)) : "";
     worker->request = view->is_extended ? apr_pstrndup(pool, row.request, sizeof(row.request)) : "";
 }
@@ -148,7 +149,8 @@ static int is_missing(const h2_sample *sample)
 /* What was counted in so many seconds, evenly. */
 static apr_uint64_t between(apr_uint64_t first, apr_uint64_t last, int index, int count)
 {
-    return (last > first) ? first + (last - first) * (apr_uint64_t)index / (apr_uint64_t)count : first;
+    return (last > first) ? first + (last - first) * (apr_uint64_t)index / (apr_uint64_t)count
+                          : first;
 }
 
 /* The samples between first and last, which are there. */
@@ -299,7 +301,8 @@ const char *h2_view_session_state(int state)
 
 const char *h2_view_stream_state(int state)
 {
-    static const char *const names[] = {"head", "waiting", "running", "finished", "dropped", "shut"};
+    static const char *const names[] = {"head",     "waiting", "running",
+                                        "finished", "dropped", "shut"};
 
     return NAME_OF(names, state);
 }

@@ -40,7 +40,7 @@ typedef struct h2_stream_trace {
     apr_time_t started;                  /* a thread has it */
     apr_time_t finished;                 /* that was done */
     apr_time_t first_byte;               /* the final head was packed */
-    apr_time_t shut;                     /* since then it has data and no window for it; 0: not so */
+    apr_time_t shut;                     /* since then it has data and no window; 0: not so */
     apr_interval_time_t shut_usec;       /* so long in all, before */
     apr_uint32_t in_frames, out_frames;
     apr_uint32_t reset_error;            /* of the RST_STREAM, or CANCEL */
@@ -57,8 +57,8 @@ struct h2_stream {
     /* Fixed. */
     struct h2_session *session;
     int id;
-    int pushed_on;                       /* id of the stream that it was pushed for; 0: it was not */
-    int number;                          /* its connection's requests so far, it included; of a pushed
+    int pushed_on;                       /* id of that which it was pushed for; 0: it was not */
+    int number;                          /* its connection's requests so far, with it; of a pushed
                                           * one, when it was promised */
     unsigned is_critical : 1;            /* pushed, and to be sent before that one */
 
@@ -78,13 +78,13 @@ struct h2_stream {
     apr_off_t width_begun;               /* in_bytes and the time from which it is seen how fast */
     apr_time_t width_since;              /* a window is used: at first its head's */
     apr_uint64_t out_bytes;              /* of frames, for the log */
-    apr_time_t begun;                    /* when the head was complete, to be shown: apr_time_now() */
+    apr_time_t begun;                    /* when the head was complete, apr_time_now(): to show */
     h2_stream_trace trace;
     apr_uint32_t habit;                  /* where request/ remembers its like */
     unsigned has_habit : 1;
-    apr_time_t stalled_since;            /* its client lets it wait, and has taken so much; 0: not */
+    apr_time_t stalled_since;            /* its client lets it wait, after so much; 0: not */
     apr_uint64_t stalled_bytes;
-    apr_time_t grace_until;              /* for the rest of a body that is not read any more; 0: not */
+    apr_time_t grace_until;              /* for the rest of a body that nobody reads; 0: not */
     apr_time_t credit_until;             /* waits so long for a useful window; 0: it does not */
     unsigned small_count;                /* DATA frames in a row that a small window has cut */
     unsigned is_waiting : 1;             /* in the session's waiting list */

@@ -129,7 +129,8 @@ static void take_slot_locked(h2_workers *workers, h2_worker *worker)
  * child with this place in the scoreboard would seem to run our requests. */
 static void sign_slot(const h2_worker *worker)
 {
-    worker_score *score = worker->has_own_slot ? ap_get_scoreboard_worker(worker->scoreboard) : NULL;
+    worker_score *score =
+        worker->has_own_slot ? ap_get_scoreboard_worker(worker->scoreboard) : NULL;
     int generation = 0;
 
     if (score && score->pid != getpid()) {

@@ -229,7 +229,8 @@ static void check_settings(const unsigned char *data, size_t size, size_t piece)
     size_t payload = size ? data[0] : 0;
     apr_uint32_t error = scan_settings(data, size, payload, 0);
 
-    FUZZ_CHECK(error == 0 || error == NGHTTP2_PROTOCOL_ERROR || error == NGHTTP2_FLOW_CONTROL_ERROR);
+    FUZZ_CHECK(error == 0 || error == NGHTTP2_PROTOCOL_ERROR
+               || error == NGHTTP2_FLOW_CONTROL_ERROR);
     FUZZ_CHECK(error == scan_settings(data, size, payload, piece));
     FUZZ_CHECK(error == scan_settings(data, size, payload, 1));
 }

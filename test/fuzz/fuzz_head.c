@@ -405,7 +405,8 @@ static void check_last(const h2_head *head, const char *name, size_t name_length
     FUZZ_CHECK(strlen(last.value) <= length);
     FUZZ_CHECK(h2_head_get(head, last.name) != NULL);
     length = strlen(last.value);
-    FUZZ_CHECK(!length || (!strchr(" \t", last.value[0]) && !strchr(" \t", last.value[length - 1])));
+    FUZZ_CHECK(!length
+               || (!strchr(" \t", last.value[0]) && !strchr(" \t", last.value[length - 1])));
 }
 
 static void add_one(fuzz_input *input, h2_head *head, size_t limit, size_t *psum)
@@ -438,7 +439,8 @@ static void add_one(fuzz_input *input, h2_head *head, size_t limit, size_t *psum
         check_last(head, name_copy, name_length, length);
     }
     else {
-        FUZZ_CHECK(rv == APR_EINVAL || *psum + name_length + length + H2_FIELD_OVERHEAD_BYTES > limit);
+        FUZZ_CHECK(rv == APR_EINVAL
+                   || *psum + name_length + length + H2_FIELD_OVERHEAD_BYTES > limit);
     }
     FUZZ_CHECK(h2_head_bytes(head) == *psum && *psum <= limit);
     free(name_copy);

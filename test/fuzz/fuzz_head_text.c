@@ -141,7 +141,8 @@ static outcome read_one(apr_pool_t *pool, const uint8_t *data, size_t size, size
 
 static void check_reader(apr_pool_t *pool, const uint8_t *data, size_t size, size_t piece, int any)
 {
-    outcome whole = read_one(pool, data, size, 0, any), cut = read_one(pool, data, size, piece, any);
+    outcome whole = read_one(pool, data, size, 0, any),
+            cut = read_one(pool, data, size, piece, any);
 
     FUZZ_CHECK(whole.rv == cut.rv && whole.status == cut.status && whole.fields == cut.fields
                && whole.dropped == cut.dropped);

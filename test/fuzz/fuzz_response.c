@@ -12,8 +12,9 @@
 #include "message/h2_trailer.h"
 
 static const char *const names[] = {
-    "", "Date", "Server", "Content-Type", "Connection", "Transfer-Encoding", "Set-Cookie", "Priority",
-    "ETag", "etag", "Upgrade", "Link", "Content-Length", "grpc-status", "X", "Vary",
+    "",         "Date", "Server", "Content-Type", "Connection", "Transfer-Encoding", "Set-Cookie",
+    "Priority", "ETag", "etag",   "Upgrade",      "Link",       "Content-Length",    "grpc-status",
+    "X",        "Vary",
 };
 
 static char *read_text(fuzz_input *input, apr_pool_t *pool)

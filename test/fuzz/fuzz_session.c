@@ -83,7 +83,8 @@ static size_t make_event(uint8_t *event, unsigned *seed)
     for (i = 0; i < length; ++i) {
         unsigned random = next_random(seed);
 
-        event[CLIENT_EVENT_HEAD_BYTES + i] = (uint8_t)((random & 1) ? random >> 8 : random >> 1 & 3);
+        event[CLIENT_EVENT_HEAD_BYTES + i] =
+            (uint8_t)((random & 1) ? random >> 8 : random >> 1 & 3);
     }
     return CLIENT_EVENT_HEAD_BYTES + length;
 }

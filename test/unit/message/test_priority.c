@@ -84,8 +84,9 @@ static void unknown_members_and_parameters_are_left_alone(void **state)
     assert_says("x=5, u=1", 1, 0);
     assert_says("u=1;x;y=2;z=\"a;b\", i;u=4", 1, 1);
     assert_says("uu=1, ii", 3, 0);
-    assert_says("a=\"x, u=0 \\\" \\\\\", b=:YQ==:, c=*t/o:k, d=-1.25, e=(), f=(a \"b\";c 1), *-._=1, u=6",
-                6, 0);
+    assert_says(
+        "a=\"x, u=0 \\\" \\\\\", b=:YQ==:, c=*t/o:k, d=-1.25, e=(), f=(a \"b\";c 1), *-._=1, u=6",
+        6, 0);
 }
 
 static void the_last_of_a_key_counts(void **state)
@@ -113,11 +114,45 @@ static void what_it_does_not_say_stays(void **state)
 static void what_is_no_dictionary_changes_nothing(void **state)
 {
     static const char *const texts[] = {
-        "u=", "u=1,", "u=1, ,i", ",u=1", "U=1", "u=1 i", "u =1", "u= 1", "1", "=1", "\tu=1", "u=1;",
-        "u=1;X", "u=1;x=", "u=\"", "u=\"\\", "u=\"\\a\"", "u=\"\x01\"", "u=\"\x7f\"", "u=\"\xc3\xa4\"",
-        "u=:YQ", "u=:?:", "u=?", "u=?2", "u=(", "u=(1", "u=(1,2)", "u=(1\"a\")", "u=-", "u=--1",
-        "u=1.", "u=1.1234", "u=.5", "u=1234567890123.5", "u=1000000000000000", "u=@1", "u=\xff",
-        "u=1\n", "u=1,\x01i",
+        "u=",
+        "u=1,",
+        "u=1, ,i",
+        ",u=1",
+        "U=1",
+        "u=1 i",
+        "u =1",
+        "u= 1",
+        "1",
+        "=1",
+        "\tu=1",
+        "u=1;",
+        "u=1;X",
+        "u=1;x=",
+        "u=\"",
+        "u=\"\\",
+        "u=\"\\a\"",
+        "u=\"\x01\"",
+        "u=\"\x7f\"",
+        "u=\"\xc3\xa4\"",
+        "u=:YQ",
+        "u=:?:",
+        "u=?",
+        "u=?2",
+        "u=(",
+        "u=(1",
+        "u=(1,2)",
+        "u=(1\"a\")",
+        "u=-",
+        "u=--1",
+        "u=1.",
+        "u=1.1234",
+        "u=.5",
+        "u=1234567890123.5",
+        "u=1000000000000000",
+        "u=@1",
+        "u=\xff",
+        "u=1\n",
+        "u=1,\x01i",
     };
     size_t i;
 

@@ -66,8 +66,10 @@ static void other_versions_are_not_meant(void **state)
 {
     (void)state;
     assert_choice("application/openmetrics-text;version=0.0.1", &text);
-    assert_choice("application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.1", &text);
-    assert_choice("application/openmetrics-text;version=1.0.0;q=0.2,text/plain;version=1.0.0", &open);
+    assert_choice("application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.1",
+                  &text);
+    assert_choice("application/openmetrics-text;version=1.0.0;q=0.2,text/plain;version=1.0.0",
+                  &open);
     assert_choice("application/openmetrics-text; version=\"1.0.0\"; charset=utf-8", &open);
     assert_choice("application/openmetrics-text;version=1.0.00", &text);
     assert_choice("application/openmetrics-text;version=1.0", &text);
@@ -116,8 +118,8 @@ static void a_bad_quality_is_as_if_it_were_not_there(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
-        apr_snprintf(accept, sizeof(accept), "text/plain;q=0.999, application/openmetrics-text;q=%s",
-                     bad[i]);
+        apr_snprintf(accept, sizeof(accept),
+                     "text/plain;q=0.999, application/openmetrics-text;q=%s", bad[i]);
         assert_choice(accept, &open);
     }
 }

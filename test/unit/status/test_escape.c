@@ -50,8 +50,9 @@ static void control_characters_are_unknown_in_html(void **state)
 
 static void utf_8_of_any_length_stays(void **state)
 {
-    static const char text[] = "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf "
-                               "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf";
+    static const char text[] =
+        "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf "
+        "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf";
 
     (void)state;
     assert_string_equal(h2_escape_html(pool, text), text);
@@ -61,8 +62,8 @@ static void utf_8_of_any_length_stays(void **state)
 /* Overlong, surrogates, beyond the last one, cut off, and what never begins one. */
 static void bytes_that_are_no_utf_8_are_unknown(void **state)
 {
-    static const char *const texts[] = {"\x80", "\xbf", "\xc0", "\xc1", "\xc3", "\xe2", "\xf0", "\xf5",
-                                        "\xfe", "\xff"};
+    static const char *const texts[] = {"\x80", "\xbf", "\xc0", "\xc1", "\xc3",
+                                        "\xe2", "\xf0", "\xf5", "\xfe", "\xff"};
     static const char *const longer[] = {"\xc0\x80", "\xe2\x82", "\xc3\xc3"};
     static const char *const longest[] = {"\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x9f\x98"};
     unsigned i;

@@ -29,6 +29,12 @@ def test_each_directive_has_its_row_and_each_row_its_directive(servers):
     assert set(re.findall(r"^(H2\w+) \(mod_http2\.c\)", output, re.M)) - REFUSED == rows
 
 
+def test_the_drawing_has_all_folders():
+    drawn = set(re.findall(r'class="t"[^>]*>(\w+)/<', (DOCS / "architecture.svg").read_text()))
+    layers = re.findall(r"^(\w+):", (DOCS / "layers.txt").read_text(), re.M)
+    assert drawn == set(layers)
+
+
 @pytest.mark.parametrize("page", sorted(p.name for p in DOCS.glob("*.md")))
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (DOCS / page).read_text()):

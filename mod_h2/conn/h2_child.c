@@ -56,7 +56,8 @@ static int mpm_value(int code, int otherwise)
     return (ap_mpm_query(code, &value) == APR_SUCCESS) ? value : otherwise;
 }
 
-void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax)
+/* Threads that may run requests: fewest and most. Also before there are children. */
+static void worker_limits(const server_rec *s, int *pmin, int *pmax)
 {
     const h2_server_conf *conf = h2_config_server(s);
     int mpm_threads = mpm_value(AP_MPMQ_MAX_THREADS, 1);
@@ -129,7 +130,7 @@ static apr_status_t create_workers(h2_child *of, server_rec *s)
     h2_workers_limits limits;
     int min, max;
 
-    h2_child_worker_limits(s, &min, &max);
+    worker_limits(s, &min, &max);
     find_slots(&limits);
     /* Each loop's leader and its standby come on top, see h2_workers.h. */
     limits.min_total = h2_config_server(s)->min_workers;
@@ -367,7 +368,7 @@ static void http2_get_num_workers(server_rec *s, int *pmin, int *pmax)
         *pmin = *pmax = 1;
         return;
     }
-    h2_child_worker_limits(s, pmin, pmax);
+    worker_limits(s, pmin, pmax);
     *pmax += core_count(); /* the leaders run requests, too */
 }
 

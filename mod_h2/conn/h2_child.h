@@ -53,10 +53,6 @@ h2_child *h2_child_get(void);
 apr_interval_time_t h2_child_stop_usec(void);
 void h2_child_leave(void);
 
-/* Threads that may run requests: fewest and most. Any thread, also before there
- * are children. */
-void h2_child_worker_limits(const server_rec *s, int *pmin, int *pmax);
-
 /* At the start of httpd: what other modules may ask of us. */
 void h2_child_register_functions(void);
 

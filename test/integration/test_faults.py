@@ -21,7 +21,7 @@ from environment import wait_until
 from faults import Faults
 from h2client import INITIAL_WINDOW_SIZE, NO_ERROR, WireClosed, WireTimeout
 from scripted import Scripted
-from servers import SITE
+from servers import SITE, VHOSTS
 
 HOUR = 3600 * 1000000
 
@@ -30,15 +30,7 @@ Timeout 30
 KeepAliveTimeout 30
 ProxyPass /scripted/ http://127.0.0.1:{scripted}/ timeout=2 retry=0 disablereuse=on
 EnableMMAP on
-<VirtualHost *:{port_tls}>
-    ServerName a.test
-    Protocols h2 http/1.1
-    {tls}
-</VirtualHost>
-<VirtualHost *:{port_clear}>
-    ServerName a.test
-    Protocols h2c http/1.1
-</VirtualHost>
+""" + VHOSTS + """
 <VirtualHost *:{port_short}>
     ServerName a.test
     Protocols h2c http/1.1

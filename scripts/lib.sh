@@ -63,6 +63,9 @@ link_sources() {
     for file in configure.ac Makefile.am; do
         ln -sf "$root/$file" "$source/$file"
     done
+    for file in docs scripts NEWS; do
+        ln -sfn "$root/$file" "$source/$file"
+    done
     rm -rf "$source/mod_h2" "$source/test/unit"
     (cd "$root" && find mod_h2 test/unit -type f \( -name '*.[ch]' -o -name '*.am' \) -print) |
         while IFS= read -r file; do

@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""Each link of the documentation leads somewhere. What is on other hosts is not fetched."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from prose import ROOT, SPAN, Page, pages
+
+# Where a link may lead to outside of the project: what has been there for decades.
+HOSTS = {"www.rfc-editor.org", "www.w3.org", "httpd.apache.org", "nghttp2.org", "www.openssl.org",
+         "html.spec.whatwg.org", "fetch.spec.whatwg.org", "developer.mozilla.org", "prometheus.io",
+         "grafana.com", "github.com"}
+# Stand for somebody's own server.
+EXAMPLES = re.compile(r"(?:[\w-]+\.)*example\.(?:org|com|net)|localhost|127\.0\.0\.1|\[::1\]|"
+                      r"192\.0\.2\.\d+")
+# Files and folders of ours that a page names.
+OURS = re.compile(r"(?<![\w/.~-])(?:docs|mod_h2|scripts|test|\.ci)/[\w./-]*\w")
+
+
+@pytest.mark.parametrize("name", pages())
+def test_each_link_leads_somewhere(name):
+    page = Page(name)
+    for target in page.links():
+        parts = urlsplit(target)
+        if parts.scheme:
+            check_address(name, parts)
+            continue
+        assert not parts.netloc and not parts.query, "%s: %s" % (name, target)
+        path = (page.path.parent / parts.path) if parts.path else page.path
+        assert path.resolve().is_relative_to(ROOT), "%s: %s is not in the project" % (name, target)
+        assert path.exists(), "%s: %s is not there" % (name, target)
+        if parts.fragment:
+            anchors = Page(str(path.resolve().relative_to(ROOT))).anchors()
+            assert parts.fragment in anchors, "%s: %s names no heading" % (name, target)
+
+
+def check_address(name, parts):
+    where = "%s: %s" % (name, parts.geturl())
+    assert parts.scheme in ("http", "https", "mailto"), where
+    assert re.fullmatch(r"[!-~]+", parts.geturl()), where
+    if parts.scheme == "mailto":
+        assert re.fullmatch(r"[\w.+-]+@[\w.-]+", parts.path), where
+        return
+    assert parts.port is None or 0 < parts.port < 65536, where
+    is_known = parts.scheme == "https" and parts.hostname in HOSTS
+    assert is_known or EXAMPLES.fullmatch(parts.hostname), where
+
+
+@pytest.mark.parametrize("name", pages())
+def test_files_of_ours_that_a_page_names_are_there(name):
+    page = Page(name)
+    text = page.prose()
+    spans = SPAN.findall(page.without_blocks()) if page.is_markdown else []
+    for path in OURS.findall(text) + [path for _, span in spans for path in OURS.findall(span)]:
+        path = path.split("::")[0]
+        assert (ROOT / path).exists() or (page.path.parent / path).exists() \
+            or path.startswith("docs/") and path.endswith(".html"), "%s: %s" % (name, path)
+
+
+def test_each_page_can_be_reached_from_readme():
+    """By links, not by knowing its name."""
+    seen, to_see = set(), ["README.md"]
+    while to_see:
+        name = to_see.pop()
+        if name in seen or not (ROOT / name).is_file() or not name.endswith(".md"):
+            continue
+        seen.add(name)
+        page = Page(name)
+        for target in page.links():
+            parts = urlsplit(target)
+            if not parts.scheme and parts.path:
+                to_see.append(str((page.path.parent / parts.path).resolve().relative_to(ROOT)))
+    missing = [name for name in pages() if name.startswith("docs/") and name not in seen]
+    assert not missing

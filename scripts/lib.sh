@@ -84,7 +84,7 @@ build_steps() {
     mkdir -p "$folder"
     # What was not there, or was an older one, when it was configured last must be looked for again.
     options=$(printf '%s\n' "CC=${CC:-} CFLAGS=${CFLAGS:-}" "$@" \
-        "$(pkg-config --modversion libnghttp2 openssl cmocka 2>&1)")
+        "$(pkg-config --modversion libnghttp2 openssl cmocka 2>&1)" "$(command -v pandoc)")
     if [ ! -f "$folder/config.status" ] || [ ! -f "$folder/Makefile" ] ||
         [ "$options" != "$(cat "$folder/.options" 2>/dev/null)" ]; then
         rm -f "$folder/.options"

@@ -68,18 +68,17 @@ local function link_names(block, section)
         Inlines = function(inlines)
             local out = pandoc.List()
             for _, inline in ipairs(inlines) do
-                local name, rest, link
+                local before, name, after, link = "", nil, "", nil
                 if inline.t == "Str" then
-                    name, rest = inline.text:match("^(H2%w+)(.*)$")
+                    before, name, after = inline.text:match("^(%p*)(H2%w+)(.*)$")
                     link = name and link_of(name, pandoc.Str(name))
                 elseif inline.t == "Code" then
-                    name, rest = inline.text:match("^(H2%w+)$"), ""
+                    name = inline.text:match("^(H2%w+)$")
                     link = name and link_of(name, inline)
                 end
+                if link and before ~= "" then out:insert(pandoc.Str(before)) end
                 out:insert(link or inline)
-                if link and rest ~= "" then
-                    out:insert(pandoc.Str(rest))
-                end
+                if link and after ~= "" then out:insert(pandoc.Str(after)) end
             end
             return out
         end,

@@ -1,9 +1,9 @@
 -- Makes one manual of the pages in docs/: for pandoc, see scripts/manual.
 --
--- The pages keep their words. What changes is the frame: links between pages become links within the
--- manual, or words where a page is none of its topics; what tests show is left out; in HTML each
--- directive is a section with the box that httpd's manual has, and its name links to it wherever it
--- stands; in a man page tables become lists of terms.
+-- The pages keep their words. What changes is the frame: links between pages become links within
+-- the manual, or words where a page is none of its topics; what tests show is left out; in HTML
+-- each directive is a section with the box that httpd's manual has, and its name links to it
+-- wherever it stands; in a man page tables become lists of terms.
 
 local is_man = FORMAT == "man"
 local text = pandoc.utils.stringify
@@ -12,7 +12,7 @@ local pages = {}       -- name of a page that is part of the manual: true
 local directives = {}  -- name of a directive: its id
 local title_of = {}    -- id of a heading: its words
 
--- ---- what all of it is about --------------------------------------------------------------------
+-- ---- what all of it is about -------------------------------------------------------------------
 
 local function learn(doc)
     for page in text(doc.meta.pages):gmatch("%S+") do
@@ -28,7 +28,7 @@ local function learn(doc)
     end
 end
 
--- ---- links --------------------------------------------------------------------------------------
+-- ---- links -------------------------------------------------------------------------------------
 
 -- The place in the manual that a target names, or nil where it has none.
 local function place_of(target)
@@ -85,7 +85,7 @@ local function link_names(block, section)
     })
 end
 
--- ---- tables -------------------------------------------------------------------------------------
+-- ---- tables ------------------------------------------------------------------------------------
 
 local function cells(row)
     return pandoc.List(row.cells):map(function(cell) return cell.contents end)
@@ -113,7 +113,8 @@ local function lines_of(rows)
     return pandoc.Plain(inlines)
 end
 
--- For the man page: a term for each row. The head of a table says nothing that its section does not.
+-- For the man page: a term for each row. The head of a table says nothing that its section does
+-- not.
 local function terms_of(table)
     local items = pandoc.List()
     for _, body in ipairs(table.bodies) do
@@ -136,13 +137,14 @@ local function box_of(table)
         out:insert(pandoc.RawBlock("html", "</td></tr>"))
     end
     for _, row in ipairs(same) do
-        out:insert(pandoc.RawBlock("html", ("<tr><th>%s:</th><td>%s</td></tr>"):format(row[1], row[2])))
+        local cells_of_row = ("<tr><th>%s:</th><td>%s</td></tr>"):format(row[1], row[2])
+        out:insert(pandoc.RawBlock("html", cells_of_row))
     end
     out:insert(pandoc.RawBlock("html", "</table>"))
     return out
 end
 
--- ---- code in the man page ------------------------------------------------------------------------
+-- ---- code in the man page ----------------------------------------------------------------------
 
 -- pandoc has a font for code that not every reader of man pages knows: bold, as man pages do.
 local function embolden_code(code)
@@ -155,7 +157,7 @@ local function lines_as_they_are(block)
     return pandoc.RawBlock("man", ".PP\n.RS 4\n.nf\n" .. lines .. "\n.fi\n.RE")
 end
 
--- ---- the blocks, one after another ----------------------------------------------------------------
+-- ---- the blocks, one after another -------------------------------------------------------------
 
 local function is_for_tests(block)
     local first = block.t == "Para" and block.content[1]
@@ -171,8 +173,8 @@ local function embolden(block)
     return block
 end
 
--- Levels: a page's title and the sections of docs/directives.md are of the first one, its directives of
--- the second.
+-- Levels: a page's title and the sections of docs/directives.md are of the first one, its
+-- directives of the second.
 local function level_of(header)
     return header.level > 1 and header.level - 1 or 1
 end
@@ -197,9 +199,10 @@ local function convert_blocks(blocks)
             if directives[name] then
                 section = name
                 if not is_man then
-                    out:insert(pandoc.RawBlock("html", ('<section class="directive" id="%s">'):format(id)))
+                    local tag = ('<section class="directive" id="%s">'):format(id)
+                    out:insert(pandoc.RawBlock("html", tag))
                     block.identifier = ""
-                    block.content = {pandoc.Link(name, "#" .. id), pandoc.Space(), pandoc.Str("Directive")}
+                    block.content = {pandoc.Link(name, "#" .. id), pandoc.Str(" Directive")}
                 end
             end
         end
@@ -228,7 +231,7 @@ local function convert_blocks(blocks)
     return out
 end
 
--- ---- the lists beside it --------------------------------------------------------------------------
+-- ---- the lists beside it -----------------------------------------------------------------------
 
 local function lists_of(doc)
     local names, topics = pandoc.List(), pandoc.List()

@@ -12,9 +12,9 @@ ROWS = ("Description", "Syntax", "Default", "Context", "Override", "Range", "Com
 LEADS = ("*When to change it:*", "*With others:*", "*Example:*", "*Shown by:*")
 
 # What stands for a word in italics.
-SAMPLES = {"n": "256", "bytes": "65536", "bits": "4", "rate": "50", "burst": "500", "interval": "10s",
-           "name": "Link", "value": '"</a.css>; rel=preload"', "type": "text/css", "path": "/a.css",
-           "weight": "16"}
+SAMPLES = {"n": "256", "bytes": "65536", "bits": "4", "rate": "50", "burst": "500",
+           "interval": "10s", "name": "Link", "value": '"</a.css>; rel=preload"',
+           "type": "text/css", "path": "/a.css", "weight": "16"}
 
 
 @dataclass
@@ -64,7 +64,8 @@ class Section:
             words = [word.strip("`*") for word in inner.split("|")]
             values = [word if "`" in inner else SAMPLES[word] for word in words]
             choices.append(values + [""] if part.startswith("[") else values)
-        return [" ".join([self.name, *filter(None, values)]) for values in itertools.product(*choices)]
+        return [" ".join([self.name, *filter(None, values)])
+                for values in itertools.product(*choices)]
 
 
 def sections():

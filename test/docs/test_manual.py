@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""The section of each directive says what the module does, and the man page and the HTML manual, which
-are made of the pages, are whole."""
+"""The section of each directive says what the module does, and the man page and the HTML manual,
+which are made of the pages, are whole."""
 
 import html
 import os
@@ -20,7 +20,8 @@ from servers import PLAIN
 SECTIONS = sections()
 NAMES = [section.name for section in SECTIONS]
 REFUSED = ("H2AltSvc", "H2AltSvcMaxAge", "H2Engine", "H2KeepAliveTimeout", "H2Timeout")
-TOPICS = ("variables", "priorities", "interim-responses", "websockets", "server-push", "trailers", "grpc")
+TOPICS = ("variables", "priorities", "interim-responses", "websockets", "server-push", "trailers",
+          "grpc")
 CONTEXTS = {
     "server config": "%s\n",
     "virtual host": "<VirtualHost *:1>\n%s\n</VirtualHost>\n",
@@ -46,9 +47,9 @@ class Checker:
                         for name in ("mpm_event", "authz_core", "authz_host", "proxy", "proxy_http")
                         if not env.is_static(name))
         config = self.folder / "httpd.conf"
-        config.write_text('ServerName a.test\nServerRoot "%s"\nErrorLog "%s/error.log"\nListen 127.0.0.1:1\n'
-                          '%sLoadModule http2_module "%s"\n%s' % (self.folder, self.folder, loads,
-                                                                  self.module, lines))
+        config.write_text('ServerName a.test\nServerRoot "%s"\nErrorLog "%s/error.log"\n'
+                          'Listen 127.0.0.1:1\n%sLoadModule http2_module "%s"\n%s'
+                          % (self.folder, self.folder, loads, self.module, lines))
         run = subprocess.run([env.httpd_binary(), "-f", config, *args], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, timeout=60)
         return run.returncode, run.stdout
@@ -127,8 +128,8 @@ def test_it_is_allowed_where_its_section_says(httpd_t, listed, section):
         assert (code == 0) == (section.is_accepted_everywhere or is_without_effect), output
     if "directory" in section.contexts or section.is_accepted_everywhere:
         assert httpd_t.takes("".join(frame % line for frame in SECTIONS_OF_DIRECTORIES))
-    where = re.sub(r"\s+", " ", listed[section.name][1])
-    assert set(section.overrides) == set(re.findall("AuthConfig|FileInfo|Indexes|Limit|Options", where))
+    allowed = re.findall("|".join(OVERRIDES), listed[section.name][1])
+    assert set(section.overrides) == set(allowed)
     assert bool(section.overrides) == (".htaccess" in section.rows["Context"])
 
 
@@ -185,7 +186,8 @@ LONGER = {"1.5 x": "one and a half times", "for each loop": "for each event loop
 @each
 def test_its_default_is_the_modules(dumped, listed, section):
     default = section.words("Default")
-    assert default.startswith(section.name + " ") == section.rows["Default"].startswith("`" + section.name)
+    is_line = section.rows["Default"].startswith("`" + section.name)
+    assert default.startswith(section.name + " ") == is_line
     default = default.replace(section.name + " ", "", 1)
     if section.name == "H2SessionExtraFiles":
         assert default == "none"
@@ -205,8 +207,9 @@ def test_directives_that_httpds_own_module_has_not_are_marked(tmp_path):
     if not others.is_file() or env.sanitizer:
         pytest.skip("httpd's own mod_http2 is not there as a file")
     theirs = Checker(tmp_path, others).listed()
-    ours_alone = [s.name for s in SECTIONS if s.rows.get("Compatibility") == "not in httpd's own module"]
-    assert ours_alone == [name for name in NAMES if name not in theirs]
+    marked = [section.name for section in SECTIONS
+              if section.rows.get("Compatibility") == "not in httpd's own module"]
+    assert marked == [name for name in NAMES if name not in theirs]
 
 
 def test_htaccess_files_may_have_what_the_sections_say(servers):
@@ -238,7 +241,8 @@ def test_htaccess_files_may_have_what_the_sections_say(servers):
 def make(name, file, **environment):
     if not shutil.which("pandoc"):
         pytest.skip("pandoc is not there: scripts/install-deps test")
-    subprocess.run([ROOT / "scripts" / "manual", name, file], check=True, env={**os.environ, **environment})
+    subprocess.run([ROOT / "scripts" / "manual", name, file], check=True,
+                   env={**os.environ, **environment})
     return file.read_text()
 
 
@@ -303,8 +307,8 @@ def test_the_build_makes_the_same(man_page, web_page):
 def test_the_man_page_has_no_warnings(man_page, command):
     if not shutil.which(command[0]):
         pytest.skip(command[0] + " is not there: scripts/install-deps test")
-    run = subprocess.run([*command, man_page], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                         env={**os.environ, "MANWIDTH": "80"})
+    run = subprocess.run([*command, man_page], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env={**os.environ, "MANWIDTH": "80"})
     assert run.returncode == 0 and run.stderr == ""
     assert command[0] != "mandoc" or run.stdout == ""
 
@@ -312,8 +316,8 @@ def test_the_man_page_has_no_warnings(man_page, command):
 def test_the_man_page_is_found_by_its_name_and_words(man_page):
     if not shutil.which("lexgrog"):
         pytest.skip("man-db is not there: scripts/install-deps test")
-    text = subprocess.run(["lexgrog", man_page], stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert 'mod_http2 - HTTP/2 for Apache httpd' in text
+    run = subprocess.run(["lexgrog", man_page], stdout=subprocess.PIPE, text=True, check=True)
+    assert "mod_http2 - HTTP/2 for Apache httpd" in run.stdout
 
 
 def test_the_man_page_has_each_directive_and_topic(man_page):
@@ -338,8 +342,9 @@ def rendered(man_page):
 
 
 def words_of(text):
-    return re.sub(r"\s+", " ", text.replace("‐", "-").replace("−", "-").replace("’", "'").replace(
-        "…", "...")).strip()
+    for typeset, plain in (("‐", "-"), ("−", "-"), ("’", "'"), ("…", "...")):
+        text = text.replace(typeset, plain)
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def test_each_directive_has_its_box_in_html(tree):
@@ -370,7 +375,7 @@ def test_each_link_of_the_html_leads_to_a_place_in_it(tree):
     assert len(ids) == len(set(ids))
     for link in tree.iter("a"):
         target = link.get("href")
-        assert target[1:] in ids if target.startswith("#") else re.match(r"https://www\.(rfc|w3)", target)
+        assert target[1:] in ids if target[0] == "#" else re.match(r"https://www\.(rfc|w3)", target)
 
 
 def test_names_of_directives_in_the_html_are_links(tree):
@@ -386,8 +391,8 @@ def test_names_of_directives_in_the_html_are_links(tree):
 
 
 def test_the_html_needs_nothing_from_elsewhere(tree, web_page):
-    assert not [element.tag for element in tree.iter()
-                if element.tag in ("script", "link", "img", "iframe", "object") or element.get("src")]
+    kinds = ("script", "link", "img", "iframe", "object")
+    assert not [e.tag for e in tree.iter() if e.tag in kinds or e.get("src")]
     assert not re.search(r"url\(|@import|\bon\w+=", web_page)
     assert '<meta name="viewport" content="width=device-width, initial-scale=1" />' in web_page
     assert "prefers-color-scheme: dark" in web_page and "max-width: 52rem" in web_page
@@ -397,3 +402,30 @@ def test_the_html_has_all_code_as_it_is(tree):
     shown = {"".join(element.itertext()).strip() for element in tree.iter("pre")}
     for block in blocks_of_code():
         assert html.unescape(block).strip() in shown
+
+
+WIDTHS = (320, 400, 800, 1280)
+FRAMES = """<!DOCTYPE html><body>%s<script>onload = () => {
+    const frames = [...document.querySelectorAll("iframe")];
+    const pages = frames.map(frame => frame.contentDocument.documentElement);
+    const sizes = pages.map(page => page.clientWidth + " " + page.scrollWidth);
+    document.body.textContent = sizes.join("; ");
+}</script>""" % "".join(
+    '<iframe src="mod_http2.html" style="border:0;width:%dpx;height:800px"></iframe>' % width
+    for width in WIDTHS)
+
+
+def test_the_html_is_no_wider_than_the_screen(web_page, folder):
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("chromium is not there: scripts/install-deps test")
+    page = folder / "frames.html"
+    page.write_text(FRAMES)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+               "--user-data-dir=%s" % (folder / "browser"), "--dump-dom"]
+    run = subprocess.run([browser, *options, page.as_uri()], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, text=True, timeout=120)
+    sizes = re.findall(r"(\d+) (\d+)(?:;|<)", run.stdout)
+    assert len(sizes) == len(WIDTHS), run.stdout
+    for width, (page_width, needed) in zip(WIDTHS, sizes):
+        assert width - 20 <= int(page_width) <= width and needed == page_width

@@ -46,8 +46,8 @@ def test_words_are_spelled_right_or_are_terms_of_ours(misspelled):
     known = set(own_words())
     wrong = {word: where for word, where in misspelled.items()
              if word not in known and word.lower() not in known}
-    assert not wrong, "\n" + "\n".join("%s: %s" % (word, ", ".join(where[:4]))
-                                       for word, where in sorted(wrong.items()))
+    assert not wrong, "misspelled, or terms for docs/words.txt:\n" + "\n".join(
+        "%s: %s" % (word, ", ".join(where[:4])) for word, where in sorted(wrong.items()))
 
 
 def test_each_word_of_the_list_is_used_and_unknown_to_aspell(misspelled):

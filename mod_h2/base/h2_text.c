@@ -15,12 +15,19 @@ static apr_uint64_t controls_in(apr_uint64_t word)
     return (((word - EACH(0x20)) & ~word) | ((del - EACH(0x01)) & ~del)) & EACH(0x80);
 }
 
+/* The first octet is the lowest of the word, so that a hash is the same on every machine. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define LOWEST_FIRST(bits, word) __builtin_bswap##bits(word)
+#else
+#define LOWEST_FIRST(bits, word) (word)
+#endif
+
 static apr_uint64_t word_at(const char *text)
 {
     apr_uint64_t word;
 
     memcpy(&word, text, sizeof(word));
-    return word;
+    return LOWEST_FIRST(64, word);
 }
 
 /* Fewer than eight octets: two halves that may overlap, or one after another. */
@@ -32,7 +39,7 @@ static apr_uint64_t short_word(const char *text, apr_size_t length)
     if (length >= sizeof(first)) {
         memcpy(&first, text, sizeof(first));
         memcpy(&last, text + length - sizeof(last), sizeof(last));
-        return ((apr_uint64_t)first << 32) | last;
+        return ((apr_uint64_t)LOWEST_FIRST(32, first) << 32) | LOWEST_FIRST(32, last);
     }
     for (; length; ++text, --length) {
         word = (word << 8) | (unsigned char)*text;

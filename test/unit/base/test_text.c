@@ -68,6 +68,15 @@ static void texts_that_differ_in_one_octet_have_different_hashes(void **state)
     }
 }
 
+static void a_hash_is_the_same_on_machines_of_either_byte_order(void **state)
+{
+    (void)state;
+    assert_true(h2_text_hash(0, "te", 2) == 0xdb7db60213794a03);
+    assert_true(h2_text_hash(0, "accept", 6) == 0x59772ade3a9fbe77);
+    assert_true(h2_text_hash(0, "user-agent", 10) == 0xdfceb2c3a0bf9de2);
+    assert_true(h2_text_hash(0, "sec-ch-ua-platform", 18) == 0x9bfa688f9e5e4b54);
+}
+
 static void numbers_are_decimal(void **state)
 {
     static const struct {
@@ -95,6 +104,7 @@ int main(void)
         cmocka_unit_test(each_control_is_found_wherever_it_is),
         cmocka_unit_test(what_stands_behind_the_text_is_not_looked_at),
         cmocka_unit_test(texts_that_differ_in_one_octet_have_different_hashes),
+        cmocka_unit_test(a_hash_is_the_same_on_machines_of_either_byte_order),
         cmocka_unit_test(numbers_are_decimal),
     };
 

@@ -59,6 +59,13 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_RESET_RATE_LIMIT 0
 #endif
 
+/* Likewise with those who make mistakes or send what it thinks useless, PRIORITY among it. */
+#ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
+#define H2_HAS_GLITCH_RATE_LIMIT 1
+#else
+#define H2_HAS_GLITCH_RATE_LIMIT 0
+#endif
+
 /* The hook that tells of connections to back ends, which older httpds have not. */
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
 #define H2_HAS_OUTGOING_HOOK 1

@@ -99,6 +99,9 @@ static void lift_limits(nghttp2_option *option)
 #if H2_HAS_RESET_RATE_LIMIT
     nghttp2_option_set_stream_reset_rate_limit(option, H2_NGHTTP2_LIMIT, H2_NGHTTP2_LIMIT);
 #endif
+#if H2_HAS_GLITCH_RATE_LIMIT
+    nghttp2_option_set_glitch_rate_limit(option, H2_NGHTTP2_LIMIT, H2_NGHTTP2_LIMIT);
+#endif
 }
 
 static apr_status_t create_nghttp2(h2_session *session)

@@ -68,6 +68,13 @@ Alias /limited/ "{docroot}/"
     H2MaxSessionStreams 250
     H2StreamTimeout 0
 </VirtualHost>
+<VirtualHost *:{port_free}>
+    ServerName a.test
+    Protocols h2c http/1.1
+    H2MaxResets 0
+    H2MaxClientErrors 0
+    H2MaxControlFrames 0
+</VirtualHost>
 """ % TIMEOUT + VHOSTS
 
 
@@ -81,7 +88,7 @@ def mpm_and_transport(request):
 def server(servers, mpm_and_transport):
     return servers.get("limits", mpm_and_transport[0], LIMITS, modules=["ratelimit"],
                        ports=("tls", "clear", "off", "reading", "patient", "impatient",
-                              "short", "brief", "wide"), threads=32)
+                              "short", "brief", "wide", "free"), threads=32)
 
 
 @pytest.fixture
@@ -406,6 +413,26 @@ def test_a_flood_of_frames_is_told_to_calm_down(server, connect, kind):
     def act(client):
         client.send_raw(FLOODS[kind] * 50)
     assert_calmed_down(server, connect(), act, "H2MaxControlFrames", 30)
+
+
+# What newer versions of nghttp2 would count themselves; more than any of their limits.
+@pytest.mark.parametrize("kind", ["PRIORITY", "SETTINGS", "an unknown type"])
+def test_nothing_is_counted_where_the_limit_is_off(server, kind):
+    with open_client(server, "free") as client:
+        for _ in range(60):
+            client.send_raw(FLOODS[kind] * 250)
+            client.ping()
+        assert client.get("/files/1.bin").complete and not client.goaways
+
+
+@pytest.mark.parametrize("act", [cancel_one, make_us_reset])
+def test_no_reset_is_counted_where_the_limit_is_off(server, act):
+    with open_client(server, "free") as client:
+        for _ in range(40):
+            for _ in range(50):
+                act(client)
+            client.ping()
+        assert client.get("/files/1.bin").complete and not client.goaways
 
 
 def test_all_streams_of_a_connection_may_be_cancelled_at_once(connect, counter):

@@ -7,6 +7,8 @@ import shutil
 import struct
 from pathlib import Path
 
+import environment as env
+
 ENTRIES = 1024
 NAME_SIZE = 32
 FIELDS = ("running", "running_max", "started", "finished", "failed", "bytes_read",
@@ -60,7 +62,7 @@ class Counter:
     def __getattr__(self, field):
         if field not in FIELDS:
             raise AttributeError(field)
-        return struct.unpack_from("=q", self._counters.map, self._offset + NAME_SIZE
+        return struct.unpack_from(env.byte_order + "q", self._counters.map, self._offset + NAME_SIZE
                                   + 8 * FIELDS.index(field))[0]
 
     def __repr__(self):

@@ -6,6 +6,7 @@ MOD_H2_BUILD    folder for everything that the tests write (default: build/ of t
 H2_HTTPD        the httpd binary (default: apache2 of the system)
 H2_APXS         its apxs (default: the one beside it)
 H2_SANITIZER    asan or tsan, when the module (and httpd) are built with it
+H2_BYTE_ORDER   big or little: that of httpd, where it is not this machine's (default: the same)
 H2_LOGLEVEL     LogLevel of http2 in the tests' servers (default: info)
 """
 
@@ -22,6 +23,7 @@ CHECKOUT = TEST_DIR.parent
 SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 
 sanitizer = os.environ.get("H2_SANITIZER", "")
+byte_order = {"big": ">", "little": "<", "": "="}[os.environ.get("H2_BYTE_ORDER", "")]
 log_level = os.environ.get("H2_LOGLEVEL", "info")
 
 # How much longer things may take where every memory access is checked.

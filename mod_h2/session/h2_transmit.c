@@ -346,7 +346,7 @@ static void note_goaway(h2_session *session, const nghttp2_goaway *goaway)
     if (goaway->error_code != NGHTTP2_NO_ERROR) { /* unless we have said why, nghttp2 does */
         h2_session_log_end(session, goaway->error_code, "protocol error of the client%s%.*s",
                            goaway->opaque_data_len ? ": " : "", (int)goaway->opaque_data_len,
-                           (const char *)goaway->opaque_data);
+                           goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
     }
     h2_stats_count_of(session->loop->stats, H2_COUNT_GOAWAYS_SENT0, goaway->error_code,
                       H2_STATS_ERRORS);

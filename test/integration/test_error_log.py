@@ -221,6 +221,7 @@ def test_who_breaks_the_protocol(log, client, sent, reason, error):
     line = log.the_line(client)
     match = END.match(line.text)
     assert match.group(1).startswith(reason) and match.group(7) == error, line.text
+    assert "(null)" not in line.text
     assert client.goaways[-1].error_code == {"PROTOCOL_ERROR": 1, "STREAM_CLOSED": 5,
                                              "COMPRESSION_ERROR": 9}[error]
     assert int(match.group(3)) == 3

@@ -96,8 +96,8 @@ def put_names(folder, pages):
     etc = folder / "etc"
     (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
                                + "".join("127.0.0.1 %s\n" % name for name in names_of(pages))
-                               + "127.0.0.1 www\n")
-    (etc / "hostname").write_text("www\n")
+                               + "127.0.1.1 server.example.org server\n")
+    (etc / "hostname").write_text("server\n")
     for name, line in (("passwd", "%s:x:%d:%d::/home/%s:/bin/bash" % (USER, UID, UID, USER)),
                        ("group", "%s:x:%d:" % (USER, UID))):
         (etc / name).write_text(Path("/etc", name).read_text().rstrip("\n") + "\n" + line + "\n")
@@ -128,7 +128,7 @@ def put_certificates(folder, pages):
         others = ",DNS:*.example.org" if name == "example.org" else ""
         make_certificate(name, "DNS:" + name + others, authority, certs, keys)
     if not Path("/etc/ssl/certs/ssl-cert-snakeoil.pem").is_file():
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=www",
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=server",
                 "-keyout", keys / "ssl-cert-snakeoil.key", "-out", certs / "ssl-cert-snakeoil.pem")
     for key in keys.iterdir():
         key.chmod(0o640)

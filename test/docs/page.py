@@ -3,6 +3,7 @@
 the instructions of the comments before it. README.md has the conventions."""
 
 import re
+import shlex
 from dataclasses import dataclass, field
 
 
@@ -43,7 +44,7 @@ class Block:
                 raise BadPage("line %d: output before the first command" % number)
             else:
                 found[-1].expected.append(line)
-            continued = found[-1].text.endswith("\\") and not found[-1].expected
+            continued = not found[-1].expected and is_unfinished(found[-1].text)
         for command in found:
             while command.expected and not command.expected[-1].strip():
                 command.expected.pop()
@@ -53,7 +54,16 @@ class Block:
 FENCE = re.compile(r"^( {0,3})(```+|~~~+)\s*([\w+-]*)")
 FILE = re.compile(r"^\s*(?:[-*\d.]+ )?`([^`]+)`:$")
 COMMENT = re.compile(r"^\s*<!-- run: ([\w-]+) ?(.*?) *-->$")
-KNOWN = {"skip", "background", "timeout", "fails"}
+KNOWN = {"skip", "by", "background", "timeout", "fails"}
+
+
+def is_unfinished(command):
+    """Does it go on in the next line? It ends with a backslash, or in the middle of a quoted text."""
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return True
+    return command.endswith("\\")
 
 
 def blocks_of(text):

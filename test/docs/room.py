@@ -131,7 +131,7 @@ def furnish(prepared, mountpoint):
     for folder in ("/run/lock", "/run/room"):
         os.mkdir(folder)
         os.chmod(folder, 0o1777)
-    socket.sethostname("www")
+    socket.sethostname("server")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 

@@ -20,11 +20,14 @@ MOST_SKIPS = 12
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_page_says_works(name, request):
     blocks = pages.blocks_of((CHECKOUT / name).read_text())
+    wrong = ""
     if any(b.language in ("console", "apache", "python", "json") or b.file for b in blocks):
         try:
             Follower(request.getfixturevalue("room"), name).follow(blocks)
         except Wrong as error:
-            pytest.fail(str(error), pytrace=False)
+            wrong = str(error)
+    if wrong:
+        pytest.fail(wrong, pytrace=False)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,6 +35,15 @@ def test_each_block_of_a_page_is_fenced_and_names_its_language(name):
     text = (CHECKOUT / name).read_text()
     assert not pages.indented_blocks(text), "indented blocks in these lines"
     assert not [b.line for b in pages.blocks_of(text) if not b.language]
+
+
+def test_the_tests_that_run_blocks_of_pages_exist():
+    for name in NAMES:
+        for block in pages.blocks_of((CHECKOUT / name).read_text()):
+            if "by" in block.instructions:
+                file, test = block.instructions["by"].split("::")
+                text = (CHECKOUT / "test/integration" / file).read_text()
+                assert re.search(r"^def %s\(" % test, text, re.M), (name, block.line)
 
 
 def test_what_is_skipped_is_little_and_listed():

@@ -257,7 +257,7 @@ def test_httpd_names_the_client(servers, mpm, transport):
 
 def test_the_documented_pattern_finds_who_was_thrown_out(httpd, log):
     page = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text()
-    pattern = re.search(r"^    (AH03401: h2.*)$", page, re.M).group(1)
+    pattern = re.search(r"^(AH03401: h2.*)$", page, re.M).group(1)
     client = open_client(httpd, "clear", port="floods")
     with client.cork():
         for _ in range(20):

@@ -441,7 +441,7 @@ def test_prefork_has_the_same_figures(prefork, transport, name):
 
 def test_the_documented_format_is_one(servers):
     page = (Path(__file__).resolve().parents[2] / "docs" / "observability.md").read_text()
-    lines = re.findall(r"^    ((?:LogFormat|CustomLog) .*)", page, re.M)
+    lines = re.findall(r"^((?:LogFormat|CustomLog) .*)", page, re.M)
     assert len(lines) == 3
     for name in re.findall(r"%{([a-z-]+)}\^H2", page):
         assert name in NAMES

@@ -158,7 +158,7 @@ def assert_events(events):
 
 
 def one_liners():
-    return re.findall(r"^    bpftrace -e '([^']*)'", PAGE.read_text(), re.M)
+    return re.findall(r"^# bpftrace -e '([^']*)'", PAGE.read_text(), re.M)
 
 
 @pytest.mark.parametrize("number", range(8))

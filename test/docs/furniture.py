@@ -36,13 +36,14 @@ def prepare(folder, module, pages):
     if not Path("/usr/sbin/a2enmod").is_file():
         raise NoFurniture("no Debian with the package apache2")
     shutil.rmtree(folder, ignore_errors=True)
-    put_apache2(folder, module)
+    put_apache2(folder)
+    put_package(folder, module)
     put_names(folder, pages)
     put_certificates(folder, pages)
     put_standins(folder)
 
 
-def put_apache2(folder, module):
+def put_apache2(folder):
     source = untouched_etc(folder)
     etc = folder / "etc/apache2"
     etc.parent.mkdir(parents=True)
@@ -56,11 +57,6 @@ def put_apache2(folder, module):
                 if (etc / (kind + "-available") / (name + ending)).is_file():
                     link = enabled / (name + ending)
                     link.symlink_to("../%s-available/%s%s" % (kind, name, ending))
-    for name in ("mods-available/http2.conf", "mods-available/proxy_http2.conf"):
-        (etc / name).unlink(missing_ok=True)
-    modules = folder / "usr/lib/apache2/modules"
-    modules.mkdir(parents=True)
-    shutil.copy(module, modules / "mod_http2.so")
     html = folder / "var/www/html"
     html.mkdir(parents=True)
     shutil.copy("/usr/share/apache2/default-site/index.html", html)
@@ -70,12 +66,41 @@ def put_apache2(folder, module):
     logs.chmod(0o750)
 
 
+def put_package(folder, module):
+    """What the room installs, or the page: the Debian package, of the same scripts as that of
+    scripts/package, with the module that is tested."""
+    tree = folder.with_name(folder.name + "-package")
+    shutil.rmtree(tree, ignore_errors=True)
+    for name, source in (("usr/lib/apache2/modules/mod_http2.so", module),
+                         ("usr/bin/h2top", CHECKOUT / "scripts/h2top")):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, tree / name)
+    shutil.copytree(tree, folder / "usr/share/room/package")
+    scripts = CHECKOUT / "scripts/package.d/debian"
+    if not scripts.is_dir():
+        return
+    (tree / "DEBIAN").mkdir()
+    version = re.search(r"AC_INIT\(\[mod_h2\], \[(.*)\]\)", (CHECKOUT / "configure.ac").read_text())[1]
+    machine = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True,
+                             check=True).stdout.strip()
+    (tree / "DEBIAN/control").write_text(
+        "Package: libapache2-mod-h2\nVersion: %s-1\nArchitecture: %s\nMaintainer: nobody <n@x.invalid>\n"
+        "Depends: apache2-bin\nDescription: HTTP/2 for Apache httpd\n" % (version, machine))
+    for name in ("preinst", "postinst", "postrm"):
+        script = (scripts / ("libapache2-mod-h2." + name)).read_text()
+        script = script.replace("@RESTART@", (scripts / "restart.sh").read_text())
+        (tree / "DEBIAN" / name).write_text(script.replace("#DEBHELPER#", ""))
+        (tree / "DEBIAN" / name).chmod(0o755)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree),
+                    str(folder / "usr/share/room")], check=True, capture_output=True)
+
+
 def untouched_etc(folder):
     """/etc/apache2 as the package has it: the machine's, or from the package."""
     changed = subprocess.run(["dpkg", "-V", "apache2"], capture_output=True, text=True).stdout
     if "/etc/apache2/" not in changed:
         return Path("/etc/apache2")
-    unpacked = folder.with_name(folder.name + "-package")
+    unpacked = folder.with_name(folder.name + "-apache2")
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     result = subprocess.run(

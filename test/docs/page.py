@@ -54,7 +54,7 @@ class Block:
 FENCE = re.compile(r"^( {0,3})(```+|~~~+)\s*([\w+-]*)")
 FILE = re.compile(r"^\s*(?:[-*\d.]+ )?`([^`]+)`:$")
 COMMENT = re.compile(r"^\s*<!-- run: ([\w-]+) ?(.*?) *-->$")
-KNOWN = {"skip", "by", "background", "timeout", "fails"}
+KNOWN = {"fresh", "skip", "by", "background", "timeout", "fails"}
 
 
 def is_unfinished(command):

@@ -51,19 +51,20 @@ class Block:
         return found
 
 
-FENCE = re.compile(r"^( {0,3})(```+|~~~+)\s*([\w+-]*)")
+FENCE = re.compile(r"^( *)(```+|~~~+)\s*([\w+-]*)")
 FILE = re.compile(r"^\s*(?:[-*\d.]+ )?`([^`]+)`:$")
 COMMENT = re.compile(r"^\s*<!-- run: ([\w-]+) ?(.*?) *-->$")
 KNOWN = {"fresh", "skip", "by", "background", "timeout", "fails"}
 
 
 def is_unfinished(command):
-    """Does it go on in the next line? It ends with a backslash, or in the middle of a quoted text."""
+    """Does it go on in the next line? It ends with a backslash, in the middle of a quoted text, or
+    before the end of a loop."""
     try:
-        shlex.split(command, comments=True)
+        words = shlex.split(command, comments=True)
     except ValueError:
         return True
-    return command.endswith("\\")
+    return command.endswith("\\") or words.count("do") > words.count("done")
 
 
 def blocks_of(text):

@@ -180,9 +180,8 @@ def make_certificate(name, names, authority, certs, keys):
 
 def put_standins(folder):
     """The programs of standins/, in the places of those that need systemd or the network."""
-    places = {"systemctl": "usr/bin/systemctl", "apt": "usr/bin/apt"}
-    for name, place in places.items():
-        target = folder / place
+    for name in ("systemctl", "journalctl", "apt"):
+        target = folder / "usr/bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "standins" / name, target)
         target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

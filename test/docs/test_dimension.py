@@ -5,6 +5,7 @@ server that is driven to it takes more memory than it says, nor far less."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -346,6 +347,58 @@ def test_the_text_has_the_figures_of_the_json():
                    "Too much, and first of all: connections", "AsyncRequestWorkerFactor"):
         assert figure in text, figure
     assert all(len(line) <= 100 for line in text.splitlines())
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+
+PAGE = env.CHECKOUT / "docs" / "dimensioning.md"
+
+
+def shown(test):
+    """(arguments, output) of each command of the page that the comment before it gives to a test."""
+    found = []
+    for block in re.findall(r"<!-- run: by [^ ]*::%s -->\n```console\n(.*?)```" % test,
+                            PAGE.read_text(), re.S):
+        command, output = re.fullmatch(r"[$#] scripts/dimension ((?:[^\n]*\\\n)*[^\n]*\n)(.*)",
+                                       block, re.S).groups()
+        found.append((command.replace("\\\n", " ").split(), output))
+    return found
+
+
+def as_pattern(output):
+    """"..." is anything in a line, a line of it any lines."""
+    lines = [r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+             for line in output.splitlines()]
+    return "".join(lines) + r"\Z"
+
+
+@pytest.mark.parametrize("args, output", shown("test_the_page_shows_what_it_prints"))
+def test_the_page_shows_what_it_prints(args, output):
+    code, text, _ = run(*args)
+    assert code == 0 and re.match(as_pattern(output), text), text
+
+
+def test_it_reads_debians_folder(tmp_path):
+    if not os.path.isfile("/etc/apache2/mods-available/mpm_event.conf"):
+        pytest.skip("not a Debian")
+    folder = tmp_path / "apache2"
+    shutil.copytree("/etc/apache2", folder, symlinks=True)
+    for file in (folder / "mods-enabled").glob("http2.*"):
+        file.unlink()
+    for old in [*(folder / "sites-enabled").iterdir(), *(folder / "mods-enabled").glob("mpm_*")]:
+        old.unlink()
+    for name in ("mpm_event.conf", "mpm_event.load"):
+        (folder / "mods-enabled" / name).symlink_to("../mods-available/" + name)
+    (folder / "mods-enabled" / "http2.load").write_text("LoadModule http2_module %s\n"
+                                                        % env.module_so())
+    conf = folder / "apache2.conf"
+    conf.write_text("ServerRoot %s\n" % folder + conf.read_text())
+    (args, output), = shown("test_it_reads_debians_folder")
+    args[args.index("/etc/apache2")] = str(folder)
+    code, text, errors = run(*args, "--httpd", str(env.httpd_binary()))
+    assert code == 0, errors
+    assert re.match(as_pattern(output.replace("/etc/apache2", str(folder))), text), text
 
 
 # ---- what is wrong ------------------------------------------------------------------------------

@@ -1,12 +1,8 @@
 # Licensed under the Apache License, Version 2.0 (see LICENSE).
 """Other people's clients: curl, nghttp, h2load, Python h2, Node.js, Chromium."""
 
-import os
 import re
-import shutil
 import socket
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,27 +11,10 @@ import environment as env
 from demosite import pattern
 from environment import wait_until
 from h2client import Tls
+from programs import load_page, run, tool
 from servers import SITE, VHOSTS
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
-
-
-def tool(*names):
-    """The path of a program; where it is missing the test is skipped, but not in CI."""
-    for name in names:
-        path = shutil.which(name)
-        if path:
-            return path
-    if os.environ.get("CI"):
-        pytest.fail("%s is not installed" % names[0])
-    pytest.skip("%s is not installed" % names[0])
-
-
-def run(*command, timeout=60, **options):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout * env.SLOWER,
-                            **options)
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    return result.stdout
 
 
 # -- curl -------------------------------------------------------------------------------------------
@@ -167,18 +146,6 @@ def test_node_runs_its_checks(httpd, transport):
 @pytest.fixture(scope="module")
 def chromium():
     return tool("chromium", "chromium-browser", "google-chrome")
-
-
-def load_page(chromium, url, *options):
-    """The page's content when all is loaded. Unless there are options,
-    Chromium's clock stands still while it waits for the network, and runs fast otherwise."""
-    # A folder of its own: where the build folder's path is long, Chromium's sockets do not fit.
-    with tempfile.TemporaryDirectory() as folder:
-        return run(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                   "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-first-run",
-                   "--disable-background-networking", "--disable-component-update",
-                   "--user-data-dir=" + folder, *(options or ["--virtual-time-budget=20000"]), url,
-                   env={**os.environ, "HOME": folder})
 
 
 def test_chromium_loads_a_page_with_200_assets_over_h2(httpd, chromium):

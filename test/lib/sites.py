@@ -88,6 +88,7 @@ class Asker:
         self.httpd, self.transport, self.protocol = httpd, transport, protocol
         self.timeout = timeout
         self.client = None
+        self.origin = ("https" if transport == "tls" else "http") + "://a.test"
 
     def __call__(self, method="GET", path="/", headers=(), body=b""):
         fields = [(name.lower(), value) for name, value in
@@ -132,14 +133,16 @@ def has_right_length(response, method):
 
 def assert_same(one, two, what="", but=(), mask=None, static=False):
     """Both responses have the same status, fields and bytes. `but` names further fields that are
-    left out; `mask` is a function for bodies of which a part is new each time."""
+    left out; `mask` is a function for what is new each time in fields and bodies."""
     assert one.status == two.status, "%s: %s and %s" % (what, one.status, two.status)
     method = what.partition(" ")[0]
     assert has_right_length(one, method) and has_right_length(two, method), what
-    assert compared_fields(one, but, static) == compared_fields(two, but, static), what
-    bodies = [bytes(one.body), bytes(two.body)]
-    if mask:
-        bodies = [mask(body) for body in bodies]
+    mask = mask or (lambda content: content)
+    fields = [sorted((name, mask(value.encode("latin-1"))) for name, value in
+                     compared_fields(response, but, static)) for response in (one, two)]
+    assert fields[0] == fields[1], "%s: %s" % (what, [
+        field for field in fields[0] + fields[1] if (field in fields[0]) != (field in fields[1])])
+    bodies = [mask(bytes(response.body)) for response in (one, two)]
     assert bodies[0] == bodies[1], "%s: %s" % (what, first_difference(*bodies))
 
 

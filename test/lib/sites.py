@@ -108,7 +108,10 @@ class Asker:
         tls = Tls(alpn=("http/1.1",)) if self.transport == "tls" else None
         with Http1(self.httpd.address(self.transport), tls=tls,
                    timeout=self.timeout * env.SLOWER) as client:
-            return client.request(method, path, fields, body)
+            response = client.request(method, path, fields, body)
+            while response.status < 200:
+                response = client.response(head_only=method == "HEAD")
+            return response
 
 
 def asker(httpd, transport, protocol, **options):

@@ -16,7 +16,6 @@ import urllib.parse
 
 import pytest
 
-import environment as env
 import sites
 from connections import open_client
 from demosite import pattern
@@ -172,7 +171,7 @@ def test_every_method_is_answered_the_same(server, share, transport):
         assert status in statuses
 
 
-# -- cadaver: HTTP/1.1, with its requests replayed over HTTP/2 ----------------------------------------
+# -- cadaver: HTTP/1.1, with its requests replayed over HTTP/2 -------------------------------------
 
 CADAVER = """
 mkcol papers
@@ -305,7 +304,7 @@ def test_cadavers_session_is_the_same_by_h2(server, share, tmp_path):
         ("HTTP/2.0", *request[1:]) for request in logged)
 
 
-# -- rclone: a WebDAV client with HTTP/2 --------------------------------------------------------------
+# -- rclone: a WebDAV client with HTTP/2 -----------------------------------------------------------
 
 
 def rclone(server, *arguments, version="h2", **options):
@@ -344,7 +343,7 @@ def test_rclone_brings_a_tree_there_and_back(server, share, version, protocol, t
     assert log.seen() == {protocol}
 
 
-# -- file systems -------------------------------------------------------------------------------------
+# -- file systems ----------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -384,7 +383,8 @@ def work_in(folder, has_come=lambda name: True):
     (folder / "letters").mkdir()
     for number in range(20):
         (folder / "letters" / ("%d.txt" % number)).write_bytes(pattern(5000, number))
-    wait_until(lambda: all(has_come("letters/%d.txt" % number) for number in range(20)), "files", 30)
+    wait_until(lambda: all(has_come("letters/%d.txt" % number) for number in range(20)),
+               "the files at the server", 30)
     (folder / "letters/3.txt").rename(folder / "letters/three.txt")
     (folder / "letters/4.txt").unlink()
     shutil.copy(folder / "letters/5.txt", folder / "five.txt")
@@ -445,10 +445,11 @@ def test_work_in_a_folder_mounted_by_davfs(server, share, expected, tmp_path):
             assert ask("GET", "/" + urllib.parse.quote(name)).body == content
 
 
-# -- large, many, deep ----------------------------------------------------------------------------------
+# -- large, many, deep -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options, protocol", [(["--http1.1"], "HTTP/1.1"), (["--http2"], "HTTP/2.0")])
+@pytest.mark.parametrize("options, protocol", [(["--http1.1"], "HTTP/1.1"),
+                                               (["--http2"], "HTTP/2.0")])
 def test_a_large_upload_by_curl(server, share, options, protocol, tmp_path):
     """By curl -T, from a file and, without a length, from a pipe."""
     large = tmp_path / "large.bin"
@@ -478,7 +479,8 @@ def upload_in_chunks(ask, content, size):
                     [("oc-total-length", str(len(content)))], content[start:start + size]).status
                 for start in range(0, len(content), size)]
     found = ask("PROPFIND", "/uploads/web-123/", [("depth", "1")])
-    moved = ask("MOVE", "/uploads/web-123/", [("destination", ask.origin + "/done"), ("overwrite", "T")])
+    moved = ask("MOVE", "/uploads/web-123/", [("destination", ask.origin + "/done"),
+                                              ("overwrite", "T")])
     return statuses, found, moved
 
 

@@ -14,7 +14,6 @@ import zlib
 import pytest
 
 import browser
-import environment as env
 import sites
 from environment import wait_until
 from programs import run, tool
@@ -114,8 +113,9 @@ def picture(width=900, height=700):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(
             ">I", zlib.crc32(kind + data))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) \
-        + chunk(b"IDAT", zlib.compress(bytes(rows), 1)) + chunk(b"IEND", b"")
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(
+        b"IDAT", zlib.compress(bytes(rows), 1)) + chunk(b"IEND", b"")
 
 
 class WordPress:

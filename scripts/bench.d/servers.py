@@ -16,6 +16,7 @@ from counters import session_members
 from scratch import free_ports
 
 NAMES = ("ours", "mod_http2", "nginx", "h2o", "h1")
+HTTPD_NAMES = ("ours", "mod_http2", "h1")
 PACKAGES = {"httpd": "apache2", "nginx": "nginx", "h2o": "h2o"}
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 20
@@ -49,6 +50,10 @@ class Tools:
     directives: list = field(default_factory=list)
     ours_directives: list = field(default_factory=list)
 
+    def http2_module(self, name):
+        """What an httpd of this name loads; None: nothing."""
+        return {"ours": self.ours, "mod_http2": self.reference}.get(name)
+
     def missing(self):
         """{server name: why it cannot be measured}"""
         found = {}
@@ -60,6 +65,45 @@ class Tools:
             if not getattr(self, name):
                 found[name] = f"not installed (apt-get install {PACKAGES[name]})"
         return found
+
+
+def _apxs(variable):
+    program = os.environ.get("APXS") or which("apxs", "apxs2")
+    if not program:
+        return ""
+    return subprocess.run([program, "-q", variable], capture_output=True,
+                          text=True).stdout.strip()
+
+
+def add_tool_options(group, checkout):
+    """The options that say where httpd and both modules are."""
+    group.add_argument("--module", default=os.environ.get("MOD_H2_SO") or os.path.join(
+        checkout, "build", "mod_http2.so"),
+        help="our module; default $MOD_H2_SO, then build/mod_http2.so of this checkout")
+    group.add_argument("--httpd", help="the httpd program; default from apxs, then PATH")
+    group.add_argument("--modules-dir", help="httpd's modules; default from apxs")
+    group.add_argument("--reference", help="httpd's own mod_http2.so; default in --modules-dir")
+
+
+def find_tools(arguments, **directives):
+    """Tools, from those options."""
+    httpd = arguments.httpd or which(
+        os.path.join(_apxs("SBINDIR"), _apxs("PROGNAME") or "apache2"), "apache2", "httpd")
+    if not httpd:
+        raise SystemExit("no httpd found (apt-get install apache2, or --httpd)")
+    modules_dir = arguments.modules_dir or _apxs("LIBEXECDIR") or "/usr/lib/apache2/modules"
+    return Tools(httpd=httpd, modules_dir=modules_dir, ours=os.path.abspath(arguments.module),
+                 reference=arguments.reference or os.path.join(modules_dir, "mod_http2.so"),
+                 **directives)
+
+
+def version_line(command):
+    """The first line that a program says; None: it says nothing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        return (done.stdout + done.stderr).strip().splitlines()[0]
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return None
 
 
 def _stop_with_parent():
@@ -87,7 +131,7 @@ class Server:
             os.chown(self.home, site.user.pw_uid, site.user.pw_gid)
         clear, tls, wide = free_ports(3)
         self.ports = {"clear": clear, "tls": tls}
-        if name in ("ours", "mod_http2", "h1"):
+        if name in HTTPD_NAMES:
             self.ports["wide"] = wide
         self._backend = backend
 
@@ -98,31 +142,36 @@ class Server:
     def port(self, case):
         return self.ports["tls" if case.tls else "wide" if case.wide_window else "clear"]
 
-    def _command(self):
+    def _configuration(self):
+        """The text of the server's configuration."""
         site, tools, home = self._site, self._tools, self.home
-        conf = os.path.join(home, "server.conf")
-        if self.name in ("ours", "mod_http2", "h1"):
-            module = {"ours": tools.ours, "mod_http2": tools.reference, "h1": None}[self.name]
+        if self.name in HTTPD_NAMES:
+            module = tools.http2_module(self.name)
             directives = [each for each in tools.directives
                           if module or not each.lower().startswith("h2")]
             if self.name == "ours":
                 directives += tools.ours_directives
-            text = configs.httpd(site, home, self.profile, self.ports, tools.modules_dir, module,
+            return configs.httpd(site, home, self.profile, self.ports, tools.modules_dir, module,
                                  self._backend, directives)
-            command = [tools.httpd, "-f", conf, "-d", home, *(self._options or ["-DFOREGROUND"])]
-        elif self.name == "nginx":
-            text = configs.nginx(site, home, self.ports, self._backend)
-            command = [tools.nginx, "-p", home, "-e", f"{home}/error_log", "-c", conf]
-        elif self.name == "backend":
+        if self.name == "nginx":
+            return configs.nginx(site, home, self.ports, self._backend)
+        if self.name == "backend":
             # The first port is the only one.
-            text = configs.nginx_backend(site, home, self.ports["clear"])
             self.ports = {"clear": self.ports["clear"]}
-            command = [tools.nginx, "-p", home, "-e", f"{home}/error_log", "-c", conf]
-        else:
-            text = configs.h2o(site, home, self.ports, self._backend)
-            command = [tools.h2o, "-m", "worker", "-c", conf]
+            return configs.nginx_backend(site, home, self.ports["clear"])
+        return configs.h2o(site, home, self.ports, self._backend)
+
+    def _command(self):
+        tools, home = self._tools, self.home
+        conf = os.path.join(home, "server.conf")
         with open(conf, "w") as f:
-            f.write(text)
+            f.write(self._configuration())
+        if self.name in HTTPD_NAMES:
+            command = [tools.httpd, "-f", conf, "-d", home, *(self._options or ["-DFOREGROUND"])]
+        elif self.name == "h2o":
+            command = [tools.h2o, "-m", "worker", "-c", conf]
+        else:
+            command = [tools.nginx, "-p", home, "-e", f"{home}/error_log", "-c", conf]
         return self._prefix + command
 
     def start(self):

@@ -479,17 +479,24 @@ def test_a_connection_ends_gracefully_after_its_requests(server):
     assert client.goaways[-1].last_stream_id == 9
 
 
+def is_answered_or_disowned(client, stream):
+    """A client that reads late has more of the two GOAWAYs behind it than it knows."""
+    try:
+        return client.wait(stream).complete
+    except WireClosed:
+        return stream.id > client.goaways[-1].last_stream_id
+
+
 def test_a_connection_ends_gracefully_after_its_time(server):
     client = open_client(server, "clear", port="brief")
     started = time.monotonic()
-    count = 0
     while not client.goaways and time.monotonic() - started < 10:
-        assert client.get("/files/1.bin").complete
-        count += 1
+        assert is_answered_or_disowned(client, client.request("GET", "/files/1.bin"))
     assert 0.8 <= time.monotonic() - started <= 1 + LATE
     assert client.goaways[0].error_code == NO_ERROR
-    stream = client.request("GET", "/files/1.bin")      # on its way already
-    assert client.wait(stream).complete or stream.id > client.goaways[-1].last_stream_id
+    if not client.closed:
+        stream = client.request("GET", "/files/1.bin")  # on its way already
+        assert is_answered_or_disowned(client, stream)
 
 
 # -- the rest of a request that is answered ---------------------------------------------------------

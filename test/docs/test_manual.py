@@ -300,6 +300,19 @@ def test_the_build_makes_the_same(man_page, web_page):
     assert [path.read_text() for path in built] == [man_page.read_text(), web_page]
 
 
+def test_without_pandoc_the_build_goes_on_without_the_manual_and_says_so(tmp_path):
+    configure = env.build_dir() / "src" / "configure"
+    if not configure.is_file():
+        pytest.skip("no configure there: scripts/test makes it")
+    run = subprocess.run([configure], cwd=tmp_path, env={**os.environ, "ac_cv_path_PANDOC": ""},
+                         stdout=subprocess.PIPE, text=True, check=True)
+    assert "manual   none, as pandoc is missing" in run.stdout
+    run = subprocess.run(["make", "-n", "all", "install"], cwd=tmp_path, stdout=subprocess.PIPE,
+                         text=True, check=True)
+    assert "mod_http2.la" in run.stdout and "scripts/manual" not in run.stdout
+    assert "mod_http2.7" not in run.stdout
+
+
 @pytest.mark.parametrize("command", [
     ["mandoc", "-T", "lint", "-W", "style"],
     ["groff", "-man", "-Tutf8", "-Kutf8", "-t", "-ww", "-z"],

@@ -120,6 +120,7 @@ local function terms_of(table)
     for _, body in ipairs(table.bodies) do
         for _, row in ipairs(body.body) do
             local columns = cells(row)
+            assert(#columns == 2, "a table of a topic has two columns: " .. text(columns[1]))
             local words = columns[1][1].content
             items:insert({words, {{pandoc.Plain(columns[2][1].content)}}})
         end

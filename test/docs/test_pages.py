@@ -5,27 +5,50 @@ Each page is followed from top to bottom in a room of its own (room.py); README.
 the conventions."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import page as pages
 from follower import Follower, Wrong
+from room import NoRoom, Room
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "SECURITY.md"])
 NAMES = [str(path.relative_to(CHECKOUT)) for path in PAGES]
 MOST_SKIPS = 12
-@pytest.mark.parametrize("name", NAMES)
-def test_what_a_page_says_works(name, request):
+AT_A_TIME = 3
+def follow(furnished, name):
+    """Returns what is wrong with the page."""
     blocks = pages.blocks_of((CHECKOUT / name).read_text())
-    wrong = ""
     if any(b.language in ("console", "apache", "python", "json") or b.file for b in blocks):
         try:
-            Follower(request.getfixturevalue("room"), name).follow(blocks)
+            with Room(*furnished) as room:
+                Follower(room, name).follow(blocks)
         except Wrong as error:
-            wrong = str(error)
+            return str(error)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def followed(furnished, request):
+    """What is wrong with a page: all that are tested are followed some at a time, as a page waits more
+    than it works."""
+    names = [item.callspec.params["name"] for item in request.session.items
+             if getattr(item, "originalname", "") == "test_what_a_page_says_works"]
+    executor = ThreadPoolExecutor(AT_A_TIME)
+    yield {name: executor.submit(follow, furnished, name) for name in names}
+    executor.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_page_says_works(name, followed):
+    try:
+        wrong = followed[name].result()
+    except NoRoom as error:
+        pytest.skip("this machine makes no rooms: %s" % error)
     if wrong:
         pytest.fail(wrong, pytrace=False)
 

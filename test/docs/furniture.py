@@ -33,6 +33,8 @@ class NoFurniture(Exception):
 
 def prepare(folder, module, pages):
     """Makes the folder. `pages` are the texts in which names of sites occur."""
+    if os.geteuid() != 0:
+        raise NoFurniture("only root may make rooms")
     if not Path("/usr/sbin/a2enmod").is_file():
         raise NoFurniture("no Debian with the package apache2")
     shutil.rmtree(folder, ignore_errors=True)

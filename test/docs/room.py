@@ -41,8 +41,6 @@ class Room:
 
     def __init__(self, prepared, mountpoint):
         mountpoint.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() != 0:
-            raise NoRoom("only root may make namespaces and mounts")
         if not shutil.which("unshare"):
             raise NoRoom("no unshare (Debian: util-linux)")
         self.process = subprocess.Popen(
@@ -51,8 +49,10 @@ class Room:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        if self._lines.get(timeout=30) != "ready":
-            raise NoRoom(self.process.communicate()[1].strip().splitlines()[-1])
+        if self._lines.get(timeout=60) != "ready":
+            why = (self.process.communicate()[1].strip() or "it ended").splitlines()[-1]
+            is_refused = why.startswith(("unshare: ", "mount: "))
+            raise NoRoom(why) if is_refused else RuntimeError("room: " + why)
 
     def _read(self):
         for line in self.process.stdout:
@@ -136,7 +136,9 @@ def furnish(prepared, mountpoint):
 
 
 def mount(*words):
-    subprocess.run(["mount", *map(str, words)], check=True)
+    run = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit("mount: " + run.stderr.strip().replace("\n", "; "))
 
 
 class Shell:
@@ -229,8 +231,8 @@ def serve(orders, answers):
 def main(prepared, mountpoint):
     try:
         furnish(Path(prepared), Path(mountpoint))
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit("room: %s" % error)
+    except subprocess.CalledProcessError as error:
+        sys.exit("%s failed" % " ".join(error.cmd))
     os.umask(0o022)
     orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     null = os.open("/dev/null", os.O_RDWR)

@@ -17,7 +17,7 @@ from appservers import AppServer
 from connections import open_client
 from demosite import pattern
 from environment import wait_until
-from h2client import NO_ERROR, Client, Tls
+from h2client import NO_ERROR, REFUSED_STREAM, Client, Tls
 from servers import PLAIN, SITE, TLS
 
 MACHINES = ("web1", "web2")
@@ -29,7 +29,8 @@ CONFIG = PLAIN + """
 Header always set X-Machine "%s"
 """
 
-# As in the page, but for ports, and that the test's checks are more often.
+# As in the page, but for ports, and that checks after a failed one are more often. A check may take as
+# long as `inter`.
 BALANCER = """
 global
     stats socket {folder}/admin.sock mode 600 level admin
@@ -37,7 +38,6 @@ defaults
     mode http
     timeout connect 5s
     timeout client 60s
-    timeout check 10s
     timeout server 60s
 frontend www
     bind 127.0.0.1:{tls} ssl crt {folder}/site.pem alpn h2,http/1.1
@@ -50,15 +50,15 @@ backend machines
     http-check expect status 200
     option redispatch
     retries 3
-    default-server {options} check inter 100ms fall 2 rise 2
+    default-server {options} check inter 2s fastinter 100ms downinter 100ms fall 2 rise 2
     server web1 127.0.0.1:{web1}
     server web2 127.0.0.1:{web2}
 listen passed
     mode tcp
     bind 127.0.0.1:{passed}
     balance roundrobin
-    server web1 127.0.0.1:{web1_tls} check inter 100ms
-    server web2 127.0.0.1:{web2_tls} check inter 100ms
+    server web1 127.0.0.1:{web1_tls} check inter 2s fastinter 100ms downinter 100ms
+    server web2 127.0.0.1:{web2_tls} check inter 2s fastinter 100ms downinter 100ms
 """
 WAYS = {
     "tls": dict(check="ssl alpn h2 sni a.test", options="ssl verify required ca-file {certs}/cert.pem "
@@ -140,7 +140,9 @@ class Load(threading.Thread):
 
 
 class Loads:
-    """Several of them; afterwards each request must have been answered, and have run once."""
+    """Several of them; afterwards each request must have been answered, and have run once. HAProxy may
+    refuse one that no machine has seen, seldom and under load, so that its client asks again: RFC 9113,
+    8.7."""
 
     def __init__(self, balancer, counter):
         self._counter = counter
@@ -167,9 +169,12 @@ class Loads:
         for load in self._loads:
             load.finish()
         streams = [s for load in self._loads for s in load.streams]
-        lost = [s for s in streams if not s.complete or s.status != 200]
+        answered = sum(s.complete and s.status == 200 for s in streams)
+        others = [s for s in streams if not (s.complete and s.status == 200)]
+        lost = [s for s in others if s.status is not None or s.reset != REFUSED_STREAM]
         assert not lost, "%d of %d lost: %r" % (len(lost), len(streams), lost[:5])
-        assert self._counter.started == self._counter.finished == len(streams)
+        assert len(others) <= len(streams) // 500
+        assert self._counter.started == self._counter.finished == answered
 
 
 @pytest.fixture

@@ -82,7 +82,11 @@ class Balancer:
             (folder / "haproxy.cfg").write_text(BALANCER.format(folder=folder, **ports, **settings))
             return ["-db", "-f", str(folder / "haproxy.cfg")]
         self._process = AppServer("haproxy", folder, ("tls", "passed"), arguments)
-        wait_until(self._admin.exists, "HAProxy's socket")
+        wait_until(self._is_up, "HAProxy's socket")
+
+    def _is_up(self):
+        with contextlib.suppress(OSError):
+            return self.tell("show info")
 
     def address(self, port):
         return ("127.0.0.1", self._process.ports[port])

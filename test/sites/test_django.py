@@ -36,6 +36,8 @@ CONFIG = """
     RequestHeader unset X-Forwarded-For
     ProxyPass /static/ !
     ProxyPass /browser/ !
+    # gunicorn 20 answers HEAD with a body, which would spoil the next response on its connection.
+    ProxyPass /stream http://127.0.0.1:PORT/stream disablereuse=on
     ProxyPass / http://127.0.0.1:PORT/
     <LocationMatch "^/digest">
         SetEnvIf X-With-Length yes proxy-sendcl
@@ -225,7 +227,7 @@ def test_responses_are_the_same_byte_for_byte(server, transport):
         ("DELETE", "/digest"), ("POST", "/digest", [], pattern(2000000)),
         ("POST", "/digest", [("expect", "100-continue")], pattern(30000)),
         ("GET", "/static/admin/css/base.css"), ("GET", "/admin")],
-        but=("via",), mask=lambda content: re.sub(rb"HTTP_VIA: [^\n]*\n", b"", masked(content)))
+        mask=masked)
     assert [answer.status for answer in answers] == [
         200, 200, 200, 200, 200, 200, 500, 404, 404, 204, 205, 418, 599, 405, 405, 405, 200, 200, 200,
         301]

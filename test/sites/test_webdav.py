@@ -451,7 +451,7 @@ def test_work_in_a_folder_mounted_by_davfs(server, share, expected, tmp_path):
 @pytest.mark.parametrize("options, protocol", [(["--http1.1"], "HTTP/1.1"),
                                                (["--http2"], "HTTP/2.0")])
 def test_a_large_upload_by_curl(server, share, options, protocol, tmp_path):
-    """By curl -T, from a file and, without a length, from a pipe."""
+    """By curl -T, from a file, without a length from a pipe, and in two parts."""
     large = tmp_path / "large.bin"
     large.write_bytes(random.Random(3).randbytes(MEGABYTES << 20))
     log = sites.Protocols(server)
@@ -459,8 +459,13 @@ def test_a_large_upload_by_curl(server, share, options, protocol, tmp_path):
     run(*curl, "-T", str(large), server.url("/large.bin", "tls"))
     with open(large, "rb") as file:
         run(*curl, "-T", "-", server.url("/piped.bin", "tls"), stdin=file)
+    # an upload that was cut off goes on: a PUT with Content-Range
+    half = tmp_path / "half.bin"
+    half.write_bytes(large.read_bytes()[:MEGABYTES << 19])
+    run(*curl, "-T", str(half), server.url("/resumed.bin", "tls"))
+    run(*curl, "-C", str(MEGABYTES << 19), "-T", str(large), server.url("/resumed.bin", "tls"))
     digest = hashlib.sha256(large.read_bytes()).digest()
-    for name in ("large.bin", "piped.bin"):
+    for name in ("large.bin", "piped.bin", "resumed.bin"):
         assert hashlib.sha256((share.www / name).read_bytes()).digest() == digest
     # the download that was cut off goes on
     part = tmp_path / "part.bin"

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import importlib.util
 import subprocess
+import sys
 import threading
 
 from wire import GRPC_SERVER, h2, scripted
@@ -30,13 +32,10 @@ class Backends:
         self._start_grpc(site)
 
     def _start_grpc(self, site):
-        try:
-            subprocess.run(["/usr/bin/python3", "-c", "import grpc.aio"], check=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        except (OSError, subprocess.CalledProcessError):
+        if not importlib.util.find_spec("grpc"):
             return
         self.grpc = subprocess.Popen(
-            ["/usr/bin/python3", GRPC_SERVER, site.certificate, site.key],
+            [sys.executable, GRPC_SERVER, site.certificate, site.key],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.grpc_port = int(self.grpc.stdout.readline().split()[0])
 

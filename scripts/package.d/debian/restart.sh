@@ -3,7 +3,7 @@
 restart_httpd() {
     [ -e /usr/share/apache2/apache2-maintscript-helper ] || return 0
     . /usr/share/apache2/apache2-maintscript-helper
-    apache2_has_module http2 || return 0
+    apache2_has_module http2 2>/dev/null || return 0
     pidof /usr/sbin/apache2 >/dev/null || return 0
     # What the helper asks before it acts on an upgrade.
     APACHE2_NEED_ACTION=1

@@ -145,15 +145,23 @@ apr_size_t h2_frame_scan_head_bytes(const h2_frame_scan *scan, h2_scan_found fou
     return (scan->seen_count < HEAD_BYTES) ? scan->seen_count : 0;
 }
 
-int h2_frame_scan_is_within(const h2_frame_scan *scan)
+static int is_in_field_block(const h2_frame_scan *scan)
 {
-    int is_field_block = scan->type == NGHTTP2_HEADERS || scan->type == NGHTTP2_CONTINUATION;
+    return (scan->type == NGHTTP2_HEADERS || scan->type == NGHTTP2_CONTINUATION)
+           && !(scan->flags & NGHTTP2_FLAG_END_HEADERS);
+}
 
+unsigned h2_frame_scan_within(const h2_frame_scan *scan)
+{
     if (!scan->is_begun) {
         return 0;
     }
-    if (is_field_block && !(scan->flags & NGHTTP2_FLAG_END_HEADERS)) {
-        return 1;
+    if (is_in_field_block(scan)) {
+        return scan->block_count + 1;
     }
-    return scan->seen_count || (scan->skip_bytes && scan->type != NGHTTP2_DATA);
+    if (scan->seen_count && scan->seen_count < HEAD_BYTES) {
+        return scan->block_count + 2; /* what the head says is counted when it is complete */
+    }
+    return (scan->seen_count || (scan->skip_bytes && scan->type != NGHTTP2_DATA))
+               ? scan->block_count + 1 : 0;
 }

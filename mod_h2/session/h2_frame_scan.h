@@ -60,7 +60,8 @@ apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, ap
 apr_size_t h2_frame_scan_head_bytes(const h2_frame_scan *scan, h2_scan_found found);
 
 /* Has something begun that is not at its end: the preface, a field block, a frame other than
- * DATA? */
-int h2_frame_scan_is_within(const h2_frame_scan *scan);
+ * DATA? 0 if not, else a number that is the same from its first byte on and another one for the
+ * next. */
+unsigned h2_frame_scan_within(const h2_frame_scan *scan);
 
 #endif /* H2_FRAME_SCAN_H */

@@ -130,13 +130,14 @@ static void count_usual(h2_session *session)
 /* A frame or a field block that has begun is to come to its end. */
 static void note_where_it_stops(h2_session *session)
 {
-    if (!h2_frame_scan_is_within(&session->in.scan)) {
+    unsigned within = h2_frame_scan_within(&session->in.scan);
+
+    if (!within) {
         session->in.within_since = 0;
     }
-    else if (!session->in.within_since
-             || session->in.within_block != session->in.scan.block_count) {
+    else if (!session->in.within_since || session->in.within_block != within) {
         session->in.within_since = session->loop->now;
-        session->in.within_block = session->in.scan.block_count;
+        session->in.within_block = within;
     }
 }
 

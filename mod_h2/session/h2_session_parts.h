@@ -43,7 +43,7 @@ typedef struct {
     h2_settings_scan settings_scan;
     h2_stream *stream;            /* whose field block is being decoded, NULL: nobody's */
     unsigned even_byte_in;        /* so many bytes on is the last one of a GOAWAY's id; 0: not */
-    unsigned within_block;        /* the scan is within that block; 0: it is not */
+    unsigned within_block;        /* what the scan was within then: h2_frame_scan_within() */
     apr_time_t within_since;      /* since then it waits for more of it */
     apr_size_t widened_bytes;     /* of all streams' windows, beyond H2WindowSize; h2_windows.c */
     unsigned is_eof : 1;          /* the client has ended its side */

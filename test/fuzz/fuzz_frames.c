@@ -68,7 +68,7 @@ static void scan_all(const unsigned char *data, size_t size, size_t piece, found
 
     memset(list, 0, sizeof(*list));
     h2_frame_scan_init(&scan);
-    FUZZ_CHECK(!h2_frame_scan_is_within(&scan));
+    FUZZ_CHECK(!h2_frame_scan_within(&scan));
     while (at < size) {
         size_t length = (piece && piece < size - at) ? piece : size - at, used;
         unsigned char *copy = (unsigned char *)fuzz_copy(data + at, length);
@@ -84,7 +84,7 @@ static void scan_all(const unsigned char *data, size_t size, size_t piece, found
             note(list, &scan, found, at);
         }
     }
-    list->is_within = h2_frame_scan_is_within(&scan);
+    list->is_within = h2_frame_scan_within(&scan);
     list->opened_id = scan.opened_id;
     list->block_count = scan.block_count;
 }

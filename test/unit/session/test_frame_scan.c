@@ -229,7 +229,7 @@ static void the_largest_frame_is_passed_over(void **state)
     while (left) {
         apr_size_t piece = (left < sizeof(bytes)) ? left : sizeof(bytes);
 
-        assert_false(h2_frame_scan_is_within(&scan)); /* a body has limits of its own */
+        assert_false(h2_frame_scan_within(&scan)); /* a body has limits of its own */
         assert_int_equal(h2_frame_scan_next(&scan, bytes, piece, &what), piece);
         assert_int_equal(what, H2_SCAN_NOTHING);
         left -= piece;
@@ -305,28 +305,62 @@ static void what_has_begun_is_known(void **state)
 
     (void)state;
     h2_frame_scan_init(&scan);
-    assert_false(h2_frame_scan_is_within(&scan)); /* silence */
+    assert_false(h2_frame_scan_within(&scan)); /* silence */
     h2_frame_scan_next(&scan, bytes, 5, &what);
-    assert_true(h2_frame_scan_is_within(&scan)); /* a part of the preface */
+    assert_true(h2_frame_scan_within(&scan)); /* a part of the preface */
     h2_frame_scan_next(&scan, bytes + 5, length - 5, &what);
-    assert_false(h2_frame_scan_is_within(&scan));
+    assert_false(h2_frame_scan_within(&scan));
     length = 0;
     append_head(1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1);
     append_zeros(1);
     append_head(2, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1);
     append_zeros(2);
     h2_frame_scan_next(&scan, bytes, 4, &what);
-    assert_true(h2_frame_scan_is_within(&scan));
+    assert_true(h2_frame_scan_within(&scan));
     assert_int_equal(h2_frame_scan_head_bytes(&scan, what), 4);
     h2_frame_scan_next(&scan, bytes + 4, 5, &what);
     h2_frame_scan_next(&scan, bytes + 9, 1, &what);
-    assert_true(h2_frame_scan_is_within(&scan)); /* the field block goes on */
+    assert_true(h2_frame_scan_within(&scan)); /* the field block goes on */
     assert_int_equal(scan.block_count, 1);
     h2_frame_scan_next(&scan, bytes + 10, 9, &what);
-    assert_true(h2_frame_scan_is_within(&scan));
+    assert_true(h2_frame_scan_within(&scan));
     h2_frame_scan_next(&scan, bytes + 19, 2, &what);
-    assert_false(h2_frame_scan_is_within(&scan));
+    assert_false(h2_frame_scan_within(&scan));
     assert_int_equal(scan.block_count, 1);
+}
+
+static void a_block_has_one_number_from_the_first_byte_of_its_head_on(void **state)
+{
+    h2_frame_scan scan;
+    h2_scan_found what;
+    apr_size_t at;
+    unsigned first, second;
+
+    (void)state;
+    h2_frame_scan_init(&scan);
+    h2_frame_scan_next(&scan, bytes, length, &what);
+    length = 0;
+    append_head(1, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1);
+    append_zeros(1);
+    append_head(0, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1);
+    append_head(8, NGHTTP2_PING, 0, 0);
+    append_zeros(8);
+    h2_frame_scan_next(&scan, bytes, 1, &what);
+    first = h2_frame_scan_within(&scan);
+    for (at = 1; at < 9 + 1 + 8; ++at) {
+        assert_int_equal(h2_frame_scan_within(&scan), first);
+        h2_frame_scan_next(&scan, bytes + at, 1, &what);
+    }
+    h2_frame_scan_next(&scan, bytes + at++, 1, &what);
+    assert_int_equal(h2_frame_scan_within(&scan), 0);
+    h2_frame_scan_next(&scan, bytes + at++, 1, &what);
+    second = h2_frame_scan_within(&scan);
+    assert_int_not_equal(second, first);
+    while (at < length) {
+        assert_int_equal(h2_frame_scan_within(&scan), second);
+        h2_frame_scan_next(&scan, bytes + at++, 1, &what);
+    }
+    assert_int_equal(h2_frame_scan_within(&scan), 0);
 }
 
 static void the_reserved_bit_of_an_id_does_not_count(void **state)
@@ -373,6 +407,7 @@ int main(void)
         TEST(all_but_the_next_request_in_one_frame_is_judged),
         TEST(each_request_is_judged_or_counted_as_usual),
         TEST(what_has_begun_is_known),
+        TEST(a_block_has_one_number_from_the_first_byte_of_its_head_on),
         TEST(no_stream_follows_the_highest_id),
         TEST(the_reserved_bit_of_an_id_does_not_count),
     };

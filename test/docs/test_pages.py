@@ -19,7 +19,7 @@ CHECKOUT = HERE.parents[1]
 PAGES = sorted([*CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "README.md", CHECKOUT / "SECURITY.md"])
 NAMES = [str(path.relative_to(CHECKOUT)) for path in PAGES]
 MOST_SKIPS = 12
-AT_A_TIME = 3
+AT_A_TIME = 6
 def follow(furnished, name):
     """Returns what is wrong with the page."""
     blocks = pages.blocks_of((CHECKOUT / name).read_text())

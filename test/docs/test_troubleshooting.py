@@ -262,6 +262,30 @@ def test_a_crash(servers, said):
         server.stop()
 
 
+def clear_curl(url, *options):
+    if not shutil.which("curl"):
+        pytest.skip("no curl")
+    result = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-o", "/dev/null", *options,
+                             url], capture_output=True, text=True)
+    return result.stderr.strip()
+
+
+def test_curl_18(server):
+    line, = quoted("test_curl_18", "text")
+    assert clear_curl(server.url("/", "clear").replace(str(server.ports["clear"]),
+                                                       str(server.ports["tls"]))) == line
+
+
+def test_curl_52(server):
+    assert clear_curl(server.url("/", "plain")) == quoted("test_curl_52", "text")[0]
+
+
+def test_curl_56(server):
+    fields = [option for i in range(11) for option in ("-H", "x-%d: %s" % (i, "x" * 8000))]
+    assert clear_curl(server.url("/files/1.bin", "clear"), *fields) == \
+        quoted("test_curl_56", "text")[0]
+
+
 # ---- connections that end -----------------------------------------------------------------------
 
 

@@ -331,6 +331,25 @@ def test_a_child_at_its_worst_stays_below_what_is_said(memory, counter):
     memory.assert_within(bound, 0.3)
 
 
+def test_a_load_takes_less_than_is_said_of_it_and_a_third(memory, counter):
+    memory = memory("load", "H2MaxWorkers 60")
+    idle = connections(memory.server, 150)
+    for client in idle[:10]:
+        for _ in range(4):
+            client.request("GET", "/h2test/gate?gate=%s" % counter.gate())
+    readers = connections(memory.server, 10, settings={INITIAL_WINDOW_SIZE: 0})
+    streams = [(client, client.request("GET", "/files/1048576.bin"))
+               for client in readers for _ in range(10)]
+    for client, stream in streams:
+        client.wait_head(stream)
+    wait_until(lambda: running(memory.server) >= 40, "requests that hold threads")
+    said = of(memory.server, "--clients", "160", "--requests-per-second", "40", "--request-ms", "1000",
+              "--downloads", "100")["load"]
+    assert said["threads_held"] == 40 and said["children"] == 1
+    memory.before = 0
+    memory.assert_within(said["memory"], 0.33)
+
+
 # ---- a load -------------------------------------------------------------------------------------
 
 

@@ -271,9 +271,9 @@ def clear_curl(url, *options):
 
 
 def test_curl_18(server):
-    line, = quoted("test_curl_18", "text")
-    assert clear_curl(server.url("/", "clear").replace(str(server.ports["clear"]),
-                                                       str(server.ports["tls"]))) == line
+    lines = quoted("test_curl_18", "text")
+    url = server.url("/", "clear").replace(str(server.ports["clear"]), str(server.ports["tls"]))
+    assert clear_curl(url) in lines
 
 
 def test_curl_52(server):

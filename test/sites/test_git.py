@@ -4,7 +4,6 @@
 import os
 import random
 import subprocess
-import time
 
 import pytest
 
@@ -277,13 +276,16 @@ def test_a_clone_of_static_files(server, repositories, version, tmp_path):
 
 def test_a_clone_goes_on_over_a_graceful_restart(server, repositories, tmp_path):
     """What runs is ended by the old generation."""
+    copy = tmp_path / "copy"
     clone = subprocess.Popen(
         ["git", "-c", "http.sslVerify=false", "-c", "http.version=HTTP/2", "clone", "-q",
-         "--mirror", server.url("/git/big.git", "tls"), str(tmp_path / "copy")],
-        stderr=subprocess.PIPE)
-    time.sleep(0.3)
+         "--mirror", server.url("/git/big.git", "tls"), str(copy)], stderr=subprocess.PIPE)
+    env.wait_until(lambda: any(pack.stat().st_size > 1 << 20 for pack in
+                               (copy / "objects/pack").glob("tmp_pack*")) or
+                   clone.poll() is not None, "a part of the pack", 60, interval=0.001)
+    assert clone.poll() is None
     server.is_stable = False
     server.graceful()
     _, errors = clone.communicate(timeout=120 * env.SLOWER)
     assert clone.returncode == 0, errors
-    assert objects(tmp_path / "copy") == objects(repositories / "big.git")
+    assert objects(copy) == objects(repositories / "big.git")

@@ -41,7 +41,7 @@ LOCKS = 'DavLockDB "%s/locks/db"\n'
 NEW_EACH_TIME = [(re.compile(pattern), b"(new)") for pattern in (
     rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     rb"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
-    rb'"[0-9a-f]+-[0-9a-f]+"', rb"Second-\d+")]
+    rb'(W/)?"[0-9a-f]+-[0-9a-f]+"', rb"Second-\d+")]
 
 
 def masked(content):

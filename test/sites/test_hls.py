@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import time
 
@@ -72,6 +73,18 @@ const until = (target, name) => new Promise(done => target.addEventListener(name
 })().catch(error => { said.failed = String(error); document.title = 'done'; });
 </script>"""
 
+OWN_PLAYER = """<!doctype html><title>loading</title><video id=video muted></video><script>
+// Chromium's own player of playlists.
+const video = document.getElementById('video'), said = {};
+const end = text => { said.end = text; document.title = 'done'; };
+said.can = video.canPlayType('application/vnd.apple.mpegurl');
+video.onended = () => { said.seconds = Math.round(video.duration); end('whole'); };
+video.onerror = () => end(video.error.message);
+video.src = '/master.m3u8';
+video.playbackRate = 4;
+video.play().catch(error => end(String(error)));
+</script>"""
+
 
 def make_videos(www):
     """Two variants in MPEG-TS, one in fragmented MP4, and one in a single file with byte ranges."""
@@ -102,6 +115,7 @@ def videos():
     www = sites.folder("hls")
     make_videos(www)
     (www / "player.html").write_text(PLAYER)
+    (www / "own.html").write_text(OWN_PLAYER)
     for base, _, names in os.walk(www):
         for name in names:
             os.utime(os.path.join(base, name), (1700000000, 1700000000))
@@ -190,6 +204,19 @@ def test_chromium_plays_and_stalls_the_same_by_both_protocols(server, videos):
     assert seen["h2"] == seen["http/1.1"] == {
         "segments": len(names), "seconds": SECONDS, "width": 320,
         "digest": hashlib.sha256(whole).hexdigest()}
+
+
+@pytest.mark.parametrize("options, protocol", [(["--disable-http2"], "http/1.1"), ([], "h2")])
+def test_chromiums_own_player_plays_to_the_end(server, videos, options, protocol):
+    """It chooses the variant itself."""
+    loaded = browser.load(server.url("/own.html", "tls"), options=options, bodies=False,
+                          until="document.title == 'done' && said")
+    if not loaded.value["can"]:
+        pytest.skip("this Chromium plays no playlists by itself")
+    assert (loaded.value["end"], loaded.value["seconds"]) == ("whole", SECONDS)
+    assert loaded.failures == [] and loaded.protocols() == {protocol}
+    numbers = {int(number) for number in re.findall(r"/(\d+)\.ts\b", "\n".join(loaded.responses))}
+    assert numbers == set(range(len(segments(videos, "low"))))
 
 
 def test_many_viewers_at_the_same_time(server, videos, transport):

@@ -137,9 +137,9 @@ with_nghttp2() {
     export LD_LIBRARY_PATH=$prefix/lib
     build_cell --with-nghttp2="$prefix"
     run_units
-    run_pytest integration $core
+    run_pytest integration $core priority push
     run_pytest conformance all
-    run_pytest attack floods errors header_blocks
+    run_pytest attack floods errors
 }
 
 cell_nghttp2-oldest() {

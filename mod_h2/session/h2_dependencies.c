@@ -106,7 +106,7 @@ static void depend(h2_session *session, h2_node *node, const h2_dependency *depe
     int weight = dependency->weight;
 
     if (parent == node) {
-        return; /* nghttp2 has said that this is an error */
+        return; /* an error, as nghttp2 or h2_receive.c says */
     }
     if (!parent) { /* of a stream that is gone, or of no use yet, nothing is known */
         h2_scheduler_move(&session->scheduler, node, NULL, H2_WEIGHT_DEFAULT);
@@ -154,7 +154,7 @@ void h2_session_note_dependency(h2_session *session, int id, const h2_dependency
     group *of;
 
     if (!id) {
-        return; /* of the connection, which nghttp2 says is an error: 0 is a group that is free */
+        return; /* of the connection, an error: 0 is a group that is free */
     }
     if (stream) {
         stream->dependency = *dependency;

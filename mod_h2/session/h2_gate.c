@@ -14,6 +14,9 @@
 /* Of a GOAWAY, where H2MaxFrameSize lets a client send longer frames. */
 #define GOAWAY_BYTES_MAX H2_FRAME_BYTES_MIN
 
+/* What a PRIORITY frame has, RFC 9113, 6.3. */
+#define PRIORITY_BYTES 5
+
 /* What a client's frames meet on their stream. */
 typedef enum {
     OF_CONNECTION, /* stream 0 */
@@ -187,6 +190,15 @@ static int check_settings(h2_session *session, const h2_frame_scan *head)
     return h2_session_charge(session, H2_FLOOD_SETTINGS);
 }
 
+/* RFC 9113, 6.3. From version 1.65 on nghttp2 looks at nothing but the length. */
+static int check_priority(h2_session *session, const h2_frame_scan *head)
+{
+    if (!head->stream_id && head->length == PRIORITY_BYTES) {
+        return end(session, NGHTTP2_PROTOCOL_ERROR, "PRIORITY on the connection");
+    }
+    return h2_session_charge(session, H2_FLOOD_PRIORITY);
+}
+
 /* What there is no limit for beside this one. Returns 0 if the session is terminated. */
 static int check_frame(h2_session *session, const h2_frame_scan *head)
 {
@@ -210,7 +222,7 @@ static int check_frame(h2_session *session, const h2_frame_scan *head)
     case NGHTTP2_SETTINGS:
         return check_settings(session, head);
     case NGHTTP2_PRIORITY:
-        return h2_session_charge(session, H2_FLOOD_PRIORITY);
+        return check_priority(session, head);
     case H2_FRAME_PRIORITY_UPDATE:
         return h2_session_charge(session, H2_FLOOD_PRIORITY_UPDATE);
     case NGHTTP2_WINDOW_UPDATE:

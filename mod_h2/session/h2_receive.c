@@ -87,6 +87,21 @@ static int judge_frame(h2_session *session)
     return 1;
 }
 
+/* What a PRIORITY frame says. That no stream depends on itself, RFC 7540, 5.3.1, nghttp2 checks in
+ * HEADERS alone from version 1.65 on. */
+static int take_priority(h2_session *session)
+{
+    const h2_frame_scan *scan = &session->in.scan;
+
+    if (scan->dependency.parent_id == scan->stream_id) {
+        h2_session_terminate(session, NGHTTP2_PROTOCOL_ERROR,
+                             "PRIORITY of a stream that depends on itself");
+        return 0;
+    }
+    h2_session_note_dependency(session, scan->stream_id, &scan->dependency);
+    return 1;
+}
+
 /* In pieces. The head of a frame that has to be judged is kept back until it is complete and
  * everything before it has been worked on; and what the client says of the place of a stream is
  * known when nghttp2 begins that stream. */
@@ -108,8 +123,9 @@ static apr_status_t feed(h2_session *session, const unsigned char *data, apr_siz
         if (found == H2_SCAN_HEAD && !judge_frame(session)) {
             return APR_EGENERAL;
         }
-        if (found == H2_SCAN_DEPENDENCY && scan->type == NGHTTP2_PRIORITY) {
-            h2_session_note_dependency(session, scan->stream_id, &scan->dependency);
+        if (found == H2_SCAN_DEPENDENCY && scan->type == NGHTTP2_PRIORITY
+            && !take_priority(session)) {
+            return APR_EGENERAL;
         }
     }
     return APR_SUCCESS;

@@ -131,7 +131,8 @@ fetch_root() {
         own_apt apt-get -y -o Dir::State="$fetched" -o Dir::State::status="$fetched/status" \
             -o APT::Architecture="$machine" -o APT::Architectures="$machine" -o Debug::NoLocking=1 "$@"
     }
-    quietly "update-$machine" machine_apt update || return 1
+    quietly "update-$machine" machine_apt update ||
+        say "${0##*/}: some package lists for $machine are missing, going on"
     rm -rf "$fetched/cache/archives" "$fetched/packages" "$folder"
     mkdir -p "$fetched/cache/archives/partial" "$fetched/packages" "$folder"
     quietly "packages-$machine" machine_apt --no-install-recommends --download-only install "${with[@]}" ||

@@ -18,6 +18,8 @@ with_machine() {
     export PKG_CONFIG_LIBDIR=$rootfs/usr/lib/$(library_folder "$rootfs")/pkgconfig
     export PKG_CONFIG_SYSROOT_DIR=$rootfs
     export APXS=$folder/tools/apxs H2_HTTPD=$folder/tools/apache2 H2_BYTE_ORDER=$order
+    H2_NGHTTP2=$(pkg-config --modversion libnghttp2)
+    export H2_NGHTTP2
     note "$("$H2_HTTPD" -v | sed -n 's,.*Apache/\([0-9.]*\).*,httpd \1,p')"
     build_cell --host="$triplet"
     run_units LOG_COMPILER="$emulator" LOG_FLAGS="-L $rootfs"

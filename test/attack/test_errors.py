@@ -102,7 +102,8 @@ def test_an_overflow_amid_a_response_ends_it_and_at_last_the_connection(attack):
         client.send(window_update(stream, MAX_WINDOW) * 2)
         assert client.wait(lambda: stream in client.resets or client.goaways), "%r" % client
     attack.ends(client, CALM, PROTOCOL_ERROR, FLOW_CONTROL_ERROR)
-    assert {FLOW_CONTROL_ERROR} == set(client.resets.values())
+    if env.nghttp2_version() <= (1, 64, 0):     # 1.70 ends the connection for the first one
+        assert {FLOW_CONTROL_ERROR} == set(client.resets.values())
 
 
 @pytest.mark.row(14)

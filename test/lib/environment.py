@@ -7,9 +7,11 @@ H2_HTTPD        the httpd binary (default: apache2 of the system)
 H2_APXS         its apxs (default: the one beside it)
 H2_SANITIZER    asan or tsan, when the module (and httpd) are built with it
 H2_BYTE_ORDER   big or little: that of httpd, where it is not this machine's (default: the same)
+H2_NGHTTP2      version of nghttp2, where the module is none for this machine (default: asked)
 H2_LOGLEVEL     LogLevel of http2 in the tests' servers (default: info)
 """
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -127,6 +129,18 @@ def httpd_version():
     """As a tuple, such as (2, 4, 71)."""
     word = _output([str(httpd_binary()), "-v"]).split("Apache/")[1].split()[0]
     return tuple(int(n) for n in word.split("."))
+
+
+@lru_cache(None)
+def nghttp2_version():
+    """That of the library which the module is loaded with, such as (1, 52, 0)."""
+    if os.environ.get("H2_NGHTTP2"):
+        return tuple(map(int, os.environ["H2_NGHTTP2"].split(".")))
+    line = next(l for l in _output(["ldd", str(module_so())]).splitlines() if "libnghttp2" in l)
+    library = ctypes.CDLL(line.split("=>")[1].split()[0])
+    library.nghttp2_version.restype = ctypes.POINTER(ctypes.c_int)
+    number = library.nghttp2_version(0)[1]          # behind the age of its struct
+    return number >> 16, number >> 8 & 255, number & 255
 
 
 def has_module(name):

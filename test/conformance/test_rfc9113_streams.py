@@ -141,6 +141,7 @@ def malformed(client, hold, pause):
 def reset_by_server(client, hold, pause):
     """For its content, which is longer than it has said."""
     stream = client.request("POST", hold or UPLOAD, end=False, headers=[("content-length", "3")])
+    pause()
     client.send_frame(DATA, 0, stream.id, b"body")
     return stream
 

@@ -47,23 +47,24 @@ static apr_uint64_t short_word(const char *text, apr_size_t length)
     return word;
 }
 
-/* Sixteen octets, as gcc and clang work on them at once where the processor can. */
+/* Sixteen octets, as gcc and clang work on them at once where the processor can. Where it cannot,
+ * how functions take and return them depends on options of the compiler: ours do not. */
 typedef unsigned char octets __attribute__((vector_size(16)));
 
 /* All ones in the place of each octet that is a control. */
-static octets controls_among(const char *text)
+static void find_controls(octets *found, const char *text)
 {
     octets block;
 
     memcpy(&block, text, sizeof(block));
-    return (octets)((block < 0x20) | (block == 0x7f));
+    *found |= (octets)((block < 0x20) | (block == 0x7f));
 }
 
-static int is_any(octets found)
+static int is_any(const octets *found)
 {
     apr_uint64_t halves[2];
 
-    memcpy(halves, &found, sizeof(halves));
+    memcpy(halves, found, sizeof(halves));
     return (halves[0] | halves[1]) != 0;
 }
 
@@ -80,9 +81,10 @@ int h2_text_has_control(const char *text, apr_size_t length)
                 | controls_in(word_at(text + length - sizeof(apr_uint64_t)))) != 0;
     }
     for (; text < last; text += sizeof(octets)) {
-        found |= controls_among(text);
+        find_controls(&found, text);
     }
-    return is_any(found | controls_among(last));
+    find_controls(&found, last);
+    return is_any(&found);
 }
 
 /* The upper half of a product depends on all octets, the lower one only on the first. */

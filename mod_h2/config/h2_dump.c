@@ -115,13 +115,21 @@ static void print_row(apr_pool_t *pool, apr_file_t *out, const row *of,
     apr_file_printf(out, "    %-26s %-24s %s\n", of->name, value, origin);
 }
 
+/* "*" is an address of IPv4 and one of IPv6. */
+static int is_same_name(const server_addr_rec *a, const server_addr_rec *b)
+{
+    return a->host_port == b->host_port && !strcmp(a->virthost, b->virthost);
+}
+
 static void print_head(apr_file_t *out, const server_rec *s)
 {
-    const server_addr_rec *addr;
+    const server_addr_rec *addr, *before = NULL;
 
     apr_file_printf(out, "vhost %s", s->server_hostname);
-    for (addr = s->addrs; addr; addr = addr->next) {
-        apr_file_printf(out, " %s:%u", addr->virthost, (unsigned)addr->host_port);
+    for (addr = s->addrs; addr; before = addr, addr = addr->next) {
+        if (!before || !is_same_name(before, addr)) {
+            apr_file_printf(out, " %s:%u", addr->virthost, (unsigned)addr->host_port);
+        }
     }
     apr_file_printf(out, " (%s:%u)\n", s->defn_name, s->defn_line_number);
 }

@@ -1,11 +1,18 @@
 #include "session/h2_ending.h"
 
+#include <string.h>
+
 #include "base/h2_log.h"
 #include "session/h2_streams.h"
 
-/* From the first GOAWAY, which lets requests on their way arrive, to the last:
- * a round trip, RFC 9113, 6.8. */
+/* From the first GOAWAY, which lets requests on their way arrive, to the last: a round trip, RFC
+ * 9113, 6.8, which a PING tells of; not less than the one time, in which a client may still use what
+ * it has read late, and not more than the other. */
 #define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
+#define H2_DRAIN_MAX_USEC (2 * APR_USEC_PER_SEC)
+
+/* What that PING holds. */
+static const unsigned char drain_mark[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 
 /* Frames that wait in nghttp2 to be sent, beyond which nothing is read: replies
  * to a client that sends but does not read. */
@@ -104,10 +111,19 @@ void h2_session_drain(h2_session *session, int is_gentle)
     session->state = H2_SESSION_DRAINING;
     if (is_gentle) {
         nghttp2_submit_shutdown_notice(session->ngh2);
-        session->times.drain_at = session->loop->now + H2_DRAIN_USEC;
+        nghttp2_submit_ping(session->ngh2, NGHTTP2_FLAG_NONE, drain_mark);
+        session->times.drain_from = session->loop->now + H2_DRAIN_USEC;
+        session->times.drain_at = session->loop->now + H2_DRAIN_MAX_USEC;
     }
     else {
         h2_session_end_drain(session);
+    }
+}
+
+void h2_session_note_round_trip(h2_session *session, const unsigned char *mark)
+{
+    if (session->times.drain_at && !memcmp(mark, drain_mark, sizeof(drain_mark))) {
+        session->times.drain_at = session->times.drain_from;
     }
 }
 

@@ -296,6 +296,21 @@ static void note_reset(const h2_session *session, h2_stream *stream, apr_uint32_
     }
 }
 
+/* Returns 0 if the session is terminated. */
+static int settings_are_there(h2_session *session, const nghttp2_frame_hd *hd)
+{
+    if (hd->flags & NGHTTP2_FLAG_ACK) {
+        session->client.is_settings_acked = 1;
+        return 1;
+    }
+    if (!note_window(session)) {
+        return 0;
+    }
+    windows_have_grown(session, 0);
+    h2_session_note_settings(session);
+    return 1;
+}
+
 static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void *user_data)
 {
     h2_session *session = user_data;
@@ -323,15 +338,14 @@ static int on_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *frame, void
         }
         break;
     case NGHTTP2_SETTINGS:
-        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
-            session->client.is_settings_acked = 1;
-            break;
-        }
-        if (!note_window(session)) {
+        if (!settings_are_there(session, &frame->hd)) {
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         }
-        windows_have_grown(session, 0);
-        h2_session_note_settings(session);
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
+            h2_session_note_round_trip(session, frame->ping.opaque_data);
+        }
         break;
     case NGHTTP2_RST_STREAM:
         H2_PROBE_STREAM_RESET(session->c->id, frame->hd.stream_id, frame->rst_stream.error_code,

@@ -93,7 +93,8 @@ typedef struct {
     apr_time_t blocked_since;     /* the socket takes no more than blocked_at */
     apr_uint64_t blocked_at;      /* bytes sent */
     apr_time_t check_streams_at;  /* when a stream's time is up next */
-    apr_time_t drain_at;          /* when the last GOAWAY follows the first */
+    apr_time_t drain_from;        /* the last GOAWAY follows the first not before */
+    apr_time_t drain_at;          /* and then at the latest */
     apr_time_t linger_until;      /* after the shutdown: when to close */
 } h2_session_times;
 

@@ -11,7 +11,8 @@ import environment as env
 from conftest import open_client
 from demosite import pattern
 from environment import wait_until
-from h2client import INITIAL_WINDOW_SIZE, MAX_WINDOW, NO_ERROR, REFUSED_STREAM, WireClosed
+from h2client import (ACK, INITIAL_WINDOW_SIZE, MAX_WINDOW, NO_ERROR, PING, REFUSED_STREAM,
+                      WireClosed)
 from servers import PLAIN
 
 # One child at a time, with room for several that are about to end.
@@ -56,6 +57,36 @@ def test_an_idle_connection_gets_goaway_in_two_steps_at_a_graceful_restart(serve
     client.wait_closed(timeout=10)
     assert [f.error_code for f in client.goaways] == [NO_ERROR] * 2
     assert [f.last_stream_id for f in client.goaways] == [MAX_WINDOW, 5]
+
+
+def test_what_is_on_its_way_for_longer_is_served_at_a_graceful_restart(server, connect):
+    """The path of this client takes 600 ms: it knows of the end as late as that, and the answer to
+    the PING that came with it is as late."""
+    client = connect()
+    client.ping()
+    client.auto_ack = False
+    server.graceful()
+    client.wait_goaway(timeout=5)
+    client.wait_for(lambda: [f for f in client.frames if f.type == PING and not f.flags & ACK], "PING")
+    time.sleep(0.6)                   # longer than without such an answer's being waited for
+    stream = client.request("GET", "/files/1000.bin")
+    ping = [f for f in client.frames if f.type == PING and not f.flags & ACK][-1]
+    client.send_frame(PING, ACK, 0, ping.payload)
+    assert client.wait(stream).complete
+    client.wait_closed(timeout=5)
+    assert [f.last_stream_id for f in client.goaways] == [MAX_WINDOW, stream.id]
+
+
+def test_who_does_not_answer_holds_up_a_graceful_restart_for_two_seconds_at_most(server, connect):
+    client = connect()
+    client.ping()
+    client.auto_ack = False
+    server.graceful()
+    client.wait_goaway(timeout=5)
+    started = time.monotonic()
+    client.wait_closed(timeout=10)
+    assert 1.5 <= time.monotonic() - started <= 2 + 3 * env.SLOWER
+    assert [f.last_stream_id for f in client.goaways] == [MAX_WINDOW, 0]
 
 
 def test_a_new_connection_is_served_by_the_new_generation(server, connect, counter):

@@ -12,7 +12,7 @@ import sites
 from programs import tool
 
 COMMITS = 20000
-BLOBS, BLOB_SIZE = 40, 5 << 20          # beside the commits: 200 MiB that do not compress
+BLOB_SIZES = [64 << 20] + [5 << 20] * 28    # beside the commits: 204 MiB that do not compress
 BACKEND = "/usr/lib/git-core/git-http-backend"
 
 CONFIG = """
@@ -69,9 +69,9 @@ def import_stream():
             out.append(b"reset refs/tags/v%d\nfrom :%d\n\n" % (number // 1000, number + 1))
     out.append(b"commit refs/heads/main\ncommitter A <a@a.test> 1800000000 +0000\n"
                b"data 5\nblobs\n")
-    for number in range(BLOBS):
-        out.append(b"M 644 inline blobs/%d.bin\ndata %d\n" % (number, BLOB_SIZE))
-        out.append(random.randbytes(BLOB_SIZE) + b"\n")
+    for number, size in enumerate(BLOB_SIZES):
+        out.append(b"M 644 inline blobs/%d.bin\ndata %d\n" % (number, size))
+        out += random.randbytes(size), b"\n"
     return b"".join(out)
 
 

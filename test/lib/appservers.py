@@ -15,7 +15,8 @@ import environment as env
 from httpd import free_ports
 
 
-def _end_with_us():
+def end_with_us():
+    """For Popen's preexec_fn: the process ends when the tests do, in whatever way."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG
 
 
@@ -37,7 +38,7 @@ class AppServer:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([path, *arguments(self.ports)], cwd=folder, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
-                                            preexec_fn=_end_with_us,
+                                            preexec_fn=end_with_us,
                                             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         env.wait_until(lambda: all(map(_is_listening, self.ports.values())), program)
 

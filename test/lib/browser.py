@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import environment as env
+from appservers import end_with_us
 from programs import tool
 
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -42,7 +43,8 @@ def load(url, until="document.readyState == 'complete'", options=(), timeout=60,
         process = subprocess.Popen(
             [tool("chromium", "chromium-browser", "google-chrome"), *OPTIONS, *options,
              "--user-data-dir=" + folder, "about:blank"], stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, text=True, env={**os.environ, "HOME": folder})
+            stdout=subprocess.DEVNULL, text=True, preexec_fn=end_with_us,
+            env={**os.environ, "HOME": folder})
         try:
             address = _devtools_address(process)
             return asyncio.run(_load(address, url, until, timeout * env.SLOWER, bodies))

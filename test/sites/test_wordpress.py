@@ -13,6 +13,7 @@ import zlib
 
 import pytest
 
+import appservers
 import browser
 import sites
 from environment import wait_until
@@ -142,7 +143,7 @@ class WordPress:
         self._start_php()
 
     def _start_database(self):
-        user = ["--user=www-data"] if os.geteuid() == 0 else []
+        user = ["--user=root"] if os.geteuid() == 0 else []
         data = self.folder / "db"
         run(tool("mariadb-install-db"), "--no-defaults", "--datadir=%s" % data, *user,
             "--skip-test-db", "--auth-root-authentication-method=normal")
@@ -163,8 +164,9 @@ class WordPress:
 
     def _start(self, command, log):
         with open(self.folder / log, "wb") as file:
-            self.processes.append(subprocess.Popen(command, stdout=file, stderr=file,
-                                                   stdin=subprocess.DEVNULL))
+            self.processes.append(subprocess.Popen(
+                command, stdout=file, stderr=file, stdin=subprocess.DEVNULL,
+                preexec_fn=appservers.end_with_us))
 
     def _database_answers(self):
         with contextlib.suppress(AssertionError):

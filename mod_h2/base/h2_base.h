@@ -66,6 +66,13 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_GLITCH_RATE_LIMIT 0
 #endif
 
+/* pread() where APR's offsets have 64 bits, which off_t has not on every machine. */
+#if APR_SIZEOF_VOIDP < 8 && defined(_LARGEFILE64_SOURCE)
+#define H2_PREAD(file, to, bytes, offset) pread64(file, to, bytes, offset)
+#else
+#define H2_PREAD(file, to, bytes, offset) pread(file, to, bytes, (off_t)(offset))
+#endif
+
 /* The hook that tells of connections to back ends, which older httpds have not. */
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
 #define H2_HAS_OUTGOING_HOOK 1

@@ -124,8 +124,8 @@ static apr_status_t read_file(const h2_chunk *chunk, char *to, apr_size_t length
     apr_size_t done = 0;
 
     while (done < length) {
-        ssize_t count = pread(chunk->descriptor, to + done, length - done,
-                              (off_t)(chunk->offset + (apr_off_t)done));
+        ssize_t count = H2_PREAD(chunk->descriptor, to + done, length - done,
+                                 chunk->offset + (apr_off_t)done);
 
         if (count == 0) {
             return APR_EOF;

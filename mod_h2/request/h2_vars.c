@@ -257,7 +257,8 @@ static int find_for_expression(ap_expr_lookup_parms *parms)
         const char *name = variables[i].name;
 
         if (!strncmp(name, "H2", 2) && !ap_cstr_casecmp(name, parms->name)) {
-            *parms->func = (const void *)value_in_expression;
+            /* httpd wants a function as an object there, for which ISO C has no conversion. */
+            *parms->func = __extension__(const void *)value_in_expression;
             *parms->data = name;
             return OK;
         }

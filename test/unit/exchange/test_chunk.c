@@ -10,6 +10,12 @@
 
 #include "exchange/h2_chunk.h"
 
+/* Files that are longer than an off_t of 32 bits can say. */
+#if APR_SIZEOF_VOIDP < 8
+#define pwrite pwrite64
+#define tmpfile tmpfile64
+#endif
+
 /* The least and the most that a copied chunk holds. */
 #define LEAST_BYTES 4096
 #define MOST_BYTES  16384
@@ -238,7 +244,7 @@ static void the_position_of_the_file_stays(void **state)
 
 static void a_range_may_lie_beyond_4_gib(void **state)
 {
-    const off_t offset = ((off_t)5 << 30) - 3;
+    const apr_off_t offset = ((apr_off_t)5 << 30) - 3;
     static h2_chunk range;
     int descriptor = make_file(0);
 

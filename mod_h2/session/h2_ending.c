@@ -6,8 +6,8 @@
 #include "session/h2_streams.h"
 
 /* From the first GOAWAY, which lets requests on their way arrive, to the last: a round trip, RFC
- * 9113, 6.8, which a PING tells of; not less than the one time, in which a client may still use what
- * it has read late, and not more than the other. */
+ * 9113, 6.8, which a PING tells of; not less than the one time, in which a client may still use
+ * what it has read late, and not more than the other. */
 #define H2_DRAIN_USEC (APR_USEC_PER_SEC / 4)
 #define H2_DRAIN_MAX_USEC (2 * APR_USEC_PER_SEC)
 

@@ -39,8 +39,8 @@ void h2_session_follow_end(h2_session *session);
  * that nghttp2 makes for an error beyond it would name a higher stream, against RFC 9113, 6.8. */
 int h2_session_has_too_much(const h2_session *session);
 
-/* The client has acknowledged a PING, and with that of the mark all that was sent before it: what it
- * had sent before it knew of the end is there. */
+/* The client has acknowledged a PING, and with that of the mark all that was sent before it: what
+ * it had sent before it knew of the end is there. */
 void h2_session_note_round_trip(h2_session *session, const unsigned char *mark);
 
 /* The last GOAWAY: no stream begins beyond those that were worked on. */

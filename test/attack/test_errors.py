@@ -328,6 +328,8 @@ FIRST = 5       # the stream in question; 1 and 3 are used up or skipped
 
 
 def reset_by_us(client, stream):
+    if env.nghttp2_version() > (1, 64, 0):
+        pytest.skip("1.70 ends the connection where it has reset the stream before")
     client.send(window_update(stream, MAX_WINDOW) * 2)
     assert client.wait(lambda: stream in client.resets), "%r" % client
     return stream

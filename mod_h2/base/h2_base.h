@@ -1,7 +1,7 @@
 /*
  * What every file of the module needs: httpd's and APR's types, the log id of
- * a connection and a stream, asserts; and the only place where versions of httpd
- * and nghttp2 are told apart.
+ * a connection and a stream, asserts, names and sizes of the protocol; and the only
+ * place where versions of httpd and nghttp2 are told apart.
  *
  * Knows nothing of the rest of the module. No state.
  */
@@ -44,33 +44,27 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_POLLFD_HOOK 0
 #endif
 
-/* May be told how many CONTINUATION frames make a field block. Others take any number, or are
- * patched to take what this one takes unless told. */
+/* nghttp2 can be told how many CONTINUATION frames a field block may have. Older ones take any
+ * number, or are patched to take as many as the newer ones do unless told. */
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
 #define H2_HAS_MAX_CONTINUATIONS 1
 #else
 #define H2_HAS_MAX_CONTINUATIONS 0
 #endif
 
-/* Ends by itself connections whose clients reset streams too fast, unless told. */
+/* nghttp2 ends by itself connections whose clients reset streams too fast, unless told not to. */
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
 #define H2_HAS_RESET_RATE_LIMIT 1
 #else
 #define H2_HAS_RESET_RATE_LIMIT 0
 #endif
 
-/* Likewise with those who make mistakes or send what it thinks useless, PRIORITY among it. */
+/* Likewise those whose clients make mistakes, or send what nghttp2 thinks useless, PRIORITY frames
+ * among it. */
 #ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
 #define H2_HAS_GLITCH_RATE_LIMIT 1
 #else
 #define H2_HAS_GLITCH_RATE_LIMIT 0
-#endif
-
-/* pread() where APR's offsets have 64 bits, which off_t has not on every machine. */
-#if APR_SIZEOF_VOIDP < 8 && defined(_LARGEFILE64_SOURCE)
-#define H2_PREAD(file, to, bytes, offset) pread64(file, to, bytes, offset)
-#else
-#define H2_PREAD(file, to, bytes, offset) pread(file, to, bytes, (off_t)(offset))
 #endif
 
 /* The hook that tells of connections to back ends, which older httpds have not. */
@@ -80,11 +74,21 @@ APLOG_USE_MODULE(http2);
 #define H2_HAS_OUTGOING_HOOK 0
 #endif
 
+/* pread() where APR's offsets have 64 bits, which off_t has not on every machine. */
+#if APR_SIZEOF_VOIDP < 8 && defined(_LARGEFILE64_SOURCE)
+#define H2_PREAD(file, to, bytes, offset) pread64(file, to, bytes, offset)
+#else
+#define H2_PREAD(file, to, bytes, offset) pread(file, to, bytes, (off_t)(offset))
+#endif
+
 /* Bytes of the frame header, RFC 9113, 4.1. */
 #define H2_FRAME_HEADER_BYTES 9
 
 /* What a frame's payload may always have, RFC 9113, 4.2 and 6.5.2. */
 #define H2_FRAME_BYTES_MIN 16384
+
+/* What a field counts in a list of fields beside its octets, RFC 9113, 6.5.2. */
+#define H2_FIELD_OVERHEAD_BYTES 32
 
 /* The client's connection preface, RFC 9113, 3.4. */
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -11,10 +11,10 @@
 
 #include <apr.h>
 
-/* Larger ones are malloc()'s. */
+/* Larger ones come from malloc() and go back at once. */
 #define H2_BLOCK_BYTES_MAX 2048
 
-/* A list for each so many bytes of size. */
+/* Sizes are rounded up to a multiple of this; each has a list. */
 #define H2_BLOCK_STEP_BYTES 64
 #define H2_BLOCK_CLASSES (H2_BLOCK_BYTES_MAX / H2_BLOCK_STEP_BYTES)
 
@@ -38,7 +38,7 @@ void h2_blocks_free(h2_blocks *blocks, void *memory);
  * then memory stays as it is. */
 void *h2_blocks_realloc(h2_blocks *blocks, void *memory, apr_size_t bytes);
 
-/* Gives all that is kept back. */
+/* Returns all that is kept to the C library; what is in use stays. */
 void h2_blocks_clear(h2_blocks *blocks);
 
 #endif /* H2_BLOCKS_H */

@@ -2,12 +2,10 @@
 
 #include <apr_network_io.h>
 
-/* For each field beside its octets, RFC 9113, 6.5.2. */
-#define FIELD_OVERHEAD_BYTES 32
-
 apr_size_t h2_header_list_bytes(int fields, int field_bytes)
 {
-    apr_uint64_t bytes = (apr_uint64_t)fields * ((apr_uint64_t)field_bytes + FIELD_OVERHEAD_BYTES);
+    apr_uint64_t bytes = (apr_uint64_t)fields
+                         * ((apr_uint64_t)field_bytes + H2_FIELD_OVERHEAD_BYTES);
 
     if (!fields) {
         return H2_HEADER_LIST_DERIVED_MAX;
@@ -50,7 +48,7 @@ apr_size_t h2_header_list_of_server(const server_rec *main_server, const server_
         apr_size_t bytes = h2_header_list_bytes(other->limit_req_fields,
                                                 other->limit_req_fieldsize);
 
-        if (bytes > most && shares_an_address(s, other)) { /* rarely: it is long for many vhosts */
+        if (bytes > most && shares_an_address(s, other)) { /* the quick test first */
             most = bytes;
         }
     }

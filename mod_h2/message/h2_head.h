@@ -1,19 +1,17 @@
 /*
  * The head of a request (or its trailers) as the client sent it: pseudo-fields
- * and fields, NUL-terminated in one block of memory of its own.
+ * and fields, NUL-terminated in memory of its own.
  *
- * Built by the holder of the loop while nghttp2 decodes the field block, then
- * immutable: it may be read by the thread that runs the request. Freed by the
- * holder with h2_head_destroy() when the stream ends.
+ * Built by one thread: the holder of the loop while nghttp2 decodes the field block, the MPM's
+ * thread for an Upgrade, the runner for a promise. Then it is immutable and belongs to the stream:
+ * the thread that runs the request may read it. Freed by the holder with h2_head_destroy() when
+ * the stream ends.
  */
 #ifndef H2_HEAD_H
 #define H2_HEAD_H
 
 #include "base/h2_base.h"
 #include "base/h2_blocks.h"
-
-/* What a field costs beside its octets, RFC 9113, 6.5.2 (and in our memory). */
-#define H2_FIELD_OVERHEAD_BYTES 32
 
 typedef struct h2_head h2_head;
 

@@ -33,10 +33,15 @@ typedef struct h2_chunks {
     apr_size_t memory_bytes; /* of these, those in memory, with overhead */
 } h2_chunks;
 
+/* All below: the holder of the loop, or the one thread that has the queue before it is shared. */
+
+/* An empty queue. */
 void h2_chunks_init(h2_chunks *chunks);
+
+/* Has it no chunk at all, not even one without bytes? */
 int h2_chunks_is_empty(const h2_chunks *chunks);
 
-/* Takes chunk. */
+/* Appends chunk, and takes it. */
 void h2_chunks_append(h2_chunks *chunks, h2_chunk *chunk);
 
 /* Moves all of from to the end of to. */
@@ -45,14 +50,18 @@ void h2_chunks_move(h2_chunks *to, h2_chunks *from);
 /* Gives the first chunk; NULL: empty. */
 h2_chunk *h2_chunks_pop(h2_chunks *chunks);
 
-/* Appends a copy of the bytes, into the last chunk where it has room. */
+/* Appends a copy of the bytes, into the last chunk where it has room. APR_ENOMEM: a part of them
+ * may be there. */
 apr_status_t h2_chunks_add_copy(h2_chunks *chunks, const char *data, apr_size_t length);
 
 /* Takes length bytes (of total_bytes at most) off the front and into to. Files
- * are read; APR_EOF: a file has become shorter. */
+ * are read; APR_EOF: a file has become shorter. After an error a part may have been taken. */
 apr_status_t h2_chunks_read(h2_chunks *chunks, char *to, apr_size_t length);
 
+/* Destroys all chunks: the queue is empty. */
 void h2_chunks_clear(h2_chunks *chunks);
+
+/* Takes chunk, which is in no queue, or NULL: frees it if it is malloc'ed. Any thread. */
 void h2_chunk_destroy(h2_chunk *chunk);
 
 #endif /* H2_CHUNK_H */

@@ -44,7 +44,7 @@ static void wake_waiter(h2_exchange *exchange)
     }
 }
 
-void h2_exchange_has_room(h2_exchange *exchange)
+void h2_exchange_note_room(h2_exchange *exchange)
 {
     wake_waiter(exchange);
     if (exchange->is_choked

@@ -35,7 +35,8 @@ typedef struct h2_exchange {
     unsigned out_is_failed : 1;   /* it ended too early: the stream is to be reset */
     unsigned needs_http_1_1 : 1;  /* then: as this resource is not for HTTP/2 */
 
-    apr_interval_time_t timeout;  /* of waits for the client, H2StreamTimeout; negative: none */
+    apr_interval_time_t timeout;  /* usec a wait for the client may take, H2StreamTimeout;
+                                   * negative: any */
     unsigned is_aborted : 1;      /* the stream is gone: neither read nor write */
     unsigned is_running : 1;      /* from the start of the request to its end */
     unsigned is_woken : 1;        /* something has changed since the runner cleared it */
@@ -59,7 +60,7 @@ void h2_exchange_wake(h2_exchange *exchange);
 
 /* Holder: some of the response is gone, so that there may be room for more. A runner that polls
  * is not woken by it unless it is choked. */
-void h2_exchange_has_room(h2_exchange *exchange);
+void h2_exchange_note_room(h2_exchange *exchange);
 
 /* Holder, where the signals go through a pair of sockets: signal_in cannot be written to until at
  * most room_bytes are left of out, so that a runner which polls both ways waits for that. */

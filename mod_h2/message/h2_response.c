@@ -207,7 +207,7 @@ static void add_timing(h2_response *trailers, char *timing)
     trailers->bytes += H2_SERVER_TIMING_BYTES;
 }
 
-void h2_response_has_timing(h2_response *trailers)
+void h2_response_note_timing(h2_response *trailers)
 {
     trailers->nva[trailers->nva_count - 1].valuelen = strlen(trailers->timing);
 }

@@ -41,9 +41,9 @@ apr_status_t h2_response_create(h2_response **presponse, apr_pool_t *pool, int s
 h2_response *h2_response_create_trailers(apr_pool_t *pool, const apr_table_t *fields, char *timing,
                                          apr_array_header_t *dropped);
 
-/* The value of Server-Timing is written to trailers->timing. The holder, before nghttp2 gets the
- * trailers. */
-void h2_response_has_timing(h2_response *trailers);
+/* To be called when the value of Server-Timing has been written to trailers->timing, before nghttp2
+ * gets the trailers. The holder. */
+void h2_response_note_timing(h2_response *trailers);
 
 /* From now on nghttp2 copies what it takes of the response, which may end before it is
  * sent. Its holder, while nobody else uses it. */

@@ -64,7 +64,7 @@ static int submit_interim(h2_session *session, h2_stream *stream)
         exchange->out_interim = interim->next;
         nghttp2_submit_headers(session->ngh2, NGHTTP2_FLAG_NONE, stream->id, NULL,
                                interim->nva, interim->nva_count, NULL);
-        h2_exchange_has_room(exchange); /* who makes many of them waits */
+        h2_exchange_note_room(exchange); /* who makes many of them waits */
     }
     return is_first || has_room_for(session, bytes);
 }

@@ -91,7 +91,7 @@ void h2_transmit_time_trailers(const h2_session *session, const h2_stream *strea
         h2_server_timing_of_end(trailers->timing, now - trace->queued,
                                 trace->shut_usec + (trace->shut ? now - trace->shut : 0),
                                 trace->finished - trace->started);
-        h2_response_has_timing(trailers);
+        h2_response_note_timing(trailers);
     }
 }
 
@@ -252,7 +252,7 @@ static int on_send_data(nghttp2_session *ngh2, nghttp2_frame *frame, const uint8
     if (!stream->exchange.out.total_bytes) {
         stream->stalled_since = 0; /* the client has taken all that there was */
     }
-    h2_exchange_has_room(&stream->exchange);
+    h2_exchange_note_room(&stream->exchange);
     if (padding > 1) {
         append(session, zeros, padding - 1);
     }
@@ -361,7 +361,7 @@ static int class_of(const nghttp2_headers *headers)
                ? first->value[0] : 0;
 }
 
-/* What the fields of a head have, RFC 9113, 10.5.1. That of a response mostly knows it. */
+/* What the fields of a head have, RFC 9113, 6.5.2. That of a response mostly knows it. */
 static apr_size_t field_bytes(const h2_stream *stream, const nghttp2_headers *headers, int class)
 {
     const h2_response *response = (stream && class > '1') ? stream->exchange.out_response : NULL;

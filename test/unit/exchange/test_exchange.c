@@ -34,7 +34,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void a_new_exchange_has_its_id_and_nothing_else(void **state)
+static void a_new_exchange_has_nothing(void **state)
 {
     (void)state;
     assert_null(exchange.head);
@@ -51,6 +51,12 @@ static void a_new_exchange_has_its_id_and_nothing_else(void **state)
     assert_false(exchange.out_is_failed);
     assert_false(exchange.is_aborted);
     assert_false(exchange.is_running);
+    assert_false(exchange.needs_http_1_1);
+    assert_false(exchange.is_woken);
+    assert_false(exchange.is_signalled);
+    assert_false(exchange.is_choked);
+    assert_null(exchange.signal_in);
+    assert_null(exchange.signal_out);
 }
 
 static void a_wake_up_that_nobody_waits_for_does_no_harm(void **state)
@@ -187,7 +193,7 @@ static void who_polls_sees_one_byte_for_all_that_has_come(void **state)
     assert_true(is_ready(POLLIN));
     h2_exchange_settle(&exchange);
     assert_false(is_ready(POLLIN));
-    h2_exchange_has_room(&exchange);
+    h2_exchange_note_room(&exchange);
     assert_false(is_ready(POLLIN));
 }
 
@@ -204,10 +210,10 @@ static void who_is_choked_waits_until_there_is_room(void **state)
     assert_false(is_ready(POLLOUT));
     h2_exchange_wake(&exchange);
     assert_true(is_ready(POLLIN));
-    h2_exchange_has_room(&exchange);
+    h2_exchange_note_room(&exchange);
     assert_false(is_ready(POLLOUT));
     h2_chunks_clear(&exchange.out);
-    h2_exchange_has_room(&exchange);
+    h2_exchange_note_room(&exchange);
     assert_true(is_ready(POLLOUT));
     assert_false(exchange.is_choked);
 }
@@ -228,7 +234,7 @@ static void a_choked_exchange_outlives_its_sockets(void **state)
     make_pair();
     h2_exchange_choke(&exchange, 0);
     h2_exchange_drop_signals(&exchange);
-    h2_exchange_has_room(&exchange);
+    h2_exchange_note_room(&exchange);
     h2_exchange_abort(&exchange);
     assert_false(exchange.is_choked);
 }
@@ -238,7 +244,7 @@ static void a_choked_exchange_outlives_its_sockets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_new_exchange_has_its_id_and_nothing_else),
+        TEST(a_new_exchange_has_nothing),
         TEST(a_wake_up_that_nobody_waits_for_does_no_harm),
         TEST(an_abort_leaves_the_queues_to_be_cleared),
         TEST(a_runner_that_waits_is_woken_by_what_has_come),

@@ -182,7 +182,7 @@ static void a_value_of_timing_is_written_later(void **state)
     assert_ptr_equal(trailers->timing, timing);
     assert_true(trailers->bytes > 34 + H2_SERVER_TIMING_BYTES);
     strcpy(timing, "x;dur=1");
-    h2_response_has_timing(trailers);
+    h2_response_note_timing(trailers);
     assert_string_equal(h2_response_get(trailers, "server-timing"), "x;dur=1");
     assert_int_equal(trailers->nva[1].valuelen, 7);
     apr_table_clear(fields);

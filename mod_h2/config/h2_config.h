@@ -26,7 +26,7 @@ typedef apr_uint64_t h2_config_fields;
 /* How often a client may do something. */
 typedef struct h2_flood_limit {
     int rate;  /* in a second, in the long run; 0: any number */
-    int burst; /* at once; unset: it depends on max_session_streams, or on the kind */
+    int burst; /* at once; unset: it follows from max_session_streams, see session/h2_flood.c */
 } h2_flood_limit;
 
 typedef struct h2_server_conf {
@@ -37,7 +37,8 @@ typedef struct h2_server_conf {
     apr_size_t header_list_bytes;      /* of a request's fields, 4096 to 2^24 */
     apr_size_t stream_mem_bytes;       /* of a response kept for a stream, 1024 to 2^31-1 */
     int min_workers;                   /* threads that a child keeps, 1 to 65535; 0: derive it */
-    int max_workers;                   /* requests beside the leaders; not below min_workers */
+    int max_workers;                   /* requests beside the leaders, likewise; if both are
+                                        * given, not below min_workers */
     apr_interval_time_t worker_idle;   /* usec, > 0: a thread above the minimum ends then */
     int modern_tls_only;               /* boolean, see conn/h2_tls_policy.h */
     apr_off_t tls_warm_up_bytes;       /* sent in small TLS records first; 0: none */
@@ -71,15 +72,16 @@ typedef struct h2_server_conf {
     h2_config_fields own_fields;     /* of set_fields: given in this very server or vhost */
 } h2_server_conf;
 
-/* What a directory says; where it is H2_CONFIG_UNSET the vhost's value holds. */
+/* What a directory says; where it is H2_CONFIG_UNSET, the vhost's value holds, or the default of
+ * what a vhost has no value for. */
 typedef struct h2_dir_conf {
-    int upgrade;
-    int output_buffering;
-    apr_interval_time_t stream_timeout; /* usec */
+    int upgrade;                        /* boolean: ask h2_config_is_upgrade() */
+    int output_buffering;               /* boolean: ask h2_config_is_output_buffering() */
+    apr_interval_time_t stream_timeout; /* usec: ask h2_config_stream_timeout() */
     int early_hints;                    /* boolean: ask h2_config_is_early_hints() */
     int priority_headers;               /* boolean: ask h2_config_is_priority_headers() */
     int copy_files;                     /* boolean: ask h2_config_is_copy_files() */
-    int server_timing;                  /* boolean */
+    int server_timing;                  /* boolean: ask h2_config_is_server_timing() */
     int push;                           /* boolean: ask h2_config_is_push() */
     int proxy_requests;                 /* boolean: ask h2_config_is_proxy_requests() */
     apr_array_header_t *push_resources; /* h2_push_resource, in their order; NULL: none */

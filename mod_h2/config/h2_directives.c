@@ -111,7 +111,7 @@ static int is_in_directory(const cmd_parms *cmd)
     return cmd->path != NULL;
 }
 
-/* Says that what is given there has no effect, which httpd's own module does not even say. */
+/* If so, warns that the directive has no effect there, of which httpd's own module says nothing. */
 static int is_in_vhost(const cmd_parms *cmd)
 {
     if (cmd->server->is_virtual) {
@@ -338,12 +338,12 @@ static const char *refuse(cmd_parms *cmd, void *dir_conf, const char *text)
     return apr_pstrcat(cmd->pool, cmd->cmd->name, " is no longer supported: ", cmd->info, NULL);
 }
 
-/* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define NUMBER(name, rule, help) AP_INIT_TAKE1(name, set_number, (void *)&(rule), RSRC_CONF, help)
 #define FLOOD_LIMIT(name, rule, help)                                                              \
     AP_INIT_TAKE12(name, set_flood_limit, (void *)&(rule), RSRC_CONF, help)
 #define REFUSED(name, advice) AP_INIT_RAW_ARGS(name, refuse, (void *)(advice), RSRC_CONF | OR_ALL, \
                                                "no longer supported: " advice)
+/* Flags are taken as one word, not by AP_INIT_FLAG, whose message names no value. */
 #define SERVER_FLAG(name, field, help)                                                             \
     AP_INIT_TAKE1(name, set_server_flag, (void *)&(field), RSRC_CONF, help)
 

@@ -19,14 +19,14 @@ typedef enum {
 } h2_push_order;
 
 #define H2_PUSH_WEIGHT_MIN         1
-#define H2_PUSH_WEIGHT_MAX         512 /* more than 256 for interleaved; no stream has more */
+#define H2_PUSH_WEIGHT_MAX         512 /* twice the other one's; what a stream gets is cut to 256 */
 #define H2_PUSH_AFTER_WEIGHT       16  /* default */
 #define H2_PUSH_INTERLEAVED_WEIGHT 256 /* default: as much as the other one */
 
 typedef struct h2_push_rule {
     const char *type;     /* a content type without parameters, or "*" */
     h2_push_order order;
-    int weight;           /* of interleaved: in 256th of the other stream's */
+    int weight;           /* with H2_PUSH_INTERLEAVED in 256ths of the other stream's */
 } h2_push_rule;
 
 typedef struct h2_push_resource {

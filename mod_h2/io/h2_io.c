@@ -273,7 +273,7 @@ static apr_status_t read_filters(h2_io *io, apr_size_t size, const char **pdata,
 {
     apr_status_t rv;
 
-    if (!APR_BRIGADE_EMPTY(io->in)) {
+    if (!APR_BRIGADE_EMPTY(io->in)) { /* its bytes were given by the last call */
         apr_bucket_delete(APR_BRIGADE_FIRST(io->in));
     }
     for (;;) {

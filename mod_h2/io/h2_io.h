@@ -4,9 +4,8 @@
  *
  * Between mod_ssl and the core sit our network filters. The one for output gathers the
  * records that mod_ssl makes, so that many leave with one write; the one for input reads
- * the socket once for many small reads of mod_ssl. What the socket does
- * not take waits in a buffer of the connection; while there is any, the caller
- * should produce nothing new.
+ * the socket once for many small reads of mod_ssl. What the socket does not take waits in a
+ * buffer of the connection; while there is any, the caller should produce nothing new.
  *
  * Owned by the session; holder of the loop only.
  */
@@ -24,7 +23,7 @@ typedef struct h2_io {
     /* Fixed. */
     conn_rec *c;
     apr_socket_t *socket;
-    int descriptor;
+    int descriptor;              /* of socket */
     int is_tls;
     ap_filter_t *network;        /* our filters on c, removed with it */
     ap_filter_t *network_in;     /* NULL: without TLS there is none */
@@ -56,10 +55,11 @@ typedef struct h2_io {
     unsigned is_cut : 1;         /* the client has our FIN */
 } h2_io;
 
-/* At the start of httpd: registers the network filter. */
+/* At the start of httpd: registers the network filters. */
 void h2_io_register(void);
 
-/* Takes over the bytes of c; any thread, as nobody else knows c yet. */
+/* Takes over the bytes of c; any thread, as nobody else knows c yet. warm_up_bytes, cool_down
+ * (usec): see h2_record_size_init(). */
 void h2_io_init(h2_io *io, conn_rec *c, apr_off_t warm_up_bytes,
                 apr_interval_time_t cool_down);
 
@@ -78,8 +78,8 @@ void h2_io_end_reading(h2_io *io);
 /* No filter of ours is on the connection any more: the MPM goes on with it. */
 void h2_io_remove_filters(h2_io *io);
 
-/* Sends; what the socket does not take is kept. gather is scratch for encrypted
- * records. APR_SUCCESS also if bytes are kept: see h2_io_is_blocked(). */
+/* Sends; what the socket does not take is kept. now: h2_clock_now(). gather is scratch for
+ * encrypted records. APR_SUCCESS also if bytes are kept: see h2_io_is_blocked(). */
 apr_status_t h2_io_write(h2_io *io, const char *data, apr_size_t length, apr_time_t now,
                          char *gather, apr_size_t gather_size);
 
@@ -90,7 +90,7 @@ apr_status_t h2_io_write_pending(h2_io *io);
 int h2_io_is_blocked(const h2_io *io);
 
 /* Says to the client that no more comes, and leaves TLS as it is, which running requests may
- * still look at. To be called again does nothing. */
+ * still look at. Called again, it does nothing. */
 void h2_io_cut(h2_io *io);
 
 /* Ends TLS and says to the client that no more comes. */

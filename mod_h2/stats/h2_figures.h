@@ -1,6 +1,6 @@
 /*
  * What is counted and measured: the names by which the rest of the module says it, in the order in
- * which stats/h2_stats.h keeps it and stats/h2_stats_names.h shows it.
+ * which stats/h2_stats.h keeps it and stats/h2_stats_names.h shows it. Constants only.
  */
 #ifndef H2_FIGURES_H
 #define H2_FIGURES_H
@@ -17,7 +17,7 @@
 
 #define H2_STATS_URGENCIES 8
 
-/* What is counted, by the holder of a loop. A name that ends in S0 begins a row of as many as its
+/* What is counted, by the holder of a loop. A name that ends in 0 begins a row of as many as its
  * kind has: error codes, frame types, causes, urgencies. */
 typedef enum {
     H2_COUNT_SESSIONS_ALPN,      /* connections: over TLS, negotiated */
@@ -45,7 +45,7 @@ typedef enum {
     H2_COUNT_BYTES_OUT,
     H2_COUNT_BODY_IN,            /* payload of DATA */
     H2_COUNT_BODY_OUT,
-    H2_COUNT_FIELDS_IN,          /* octets of fields, RFC 9113, 10.5.1, and of the blocks that */
+    H2_COUNT_FIELDS_IN,          /* octets of fields, RFC 9113, 6.5.2, and of the blocks that */
     H2_COUNT_BLOCKS_IN,          /* HPACK has made of them */
     H2_COUNT_FIELDS_OUT,
     H2_COUNT_BLOCKS_OUT,

@@ -2,7 +2,7 @@
  * How long something took, over many of its kind: counts by duration, in steps that are an eighth
  * of a power of two wide, so that any figure read from it is at most 12.5 % too high.
  *
- * In memory that several processes share: one thread at a time records, under a lock of its own;
+ * In memory that several processes share: one thread at a time records, under a lock of its user;
  * anybody reads, and finds each count whole, if not all of the same moment.
  */
 #ifndef H2_HISTOGRAM_H
@@ -41,12 +41,13 @@ static inline void h2_cell_add(h2_cell *cell, apr_uint64_t n)
                           memory_order_relaxed);
 }
 
-/* Anybody. */
+/* Anybody: what it is now. */
 static inline apr_uint64_t h2_cell_get(const h2_cell *cell)
 {
     return atomic_load_explicit(cell, memory_order_relaxed);
 }
 
+/* Writer: a gauge, or a count that begins. */
 static inline void h2_cell_set(h2_cell *cell, apr_uint64_t value)
 {
     atomic_store_explicit(cell, value, memory_order_relaxed);
@@ -67,7 +68,8 @@ void h2_durations_add(h2_durations *durations, const h2_histogram *histogram);
 /* Which duration, in microseconds, so many in a thousand do not exceed; 0 where there are none. */
 apr_uint64_t h2_durations_quantile(const h2_durations *durations, unsigned per_mille);
 
-/* How many did not exceed usec, which is to be a power of two, or one less than a bound. */
+/* How many did not exceed usec, which is to be the bound of a bucket, such as a power of two
+ * less 1: else those of the bucket that it lies in are not counted. */
 apr_uint64_t h2_durations_within(const h2_durations *durations, apr_uint64_t usec);
 
 #endif /* H2_HISTOGRAM_H */

@@ -4,8 +4,8 @@
 
 #include "stats/h2_shared.h"
 
-/* Who comes so late has read its clock before somebody else had the next second; else it was
- * set. */
+/* A loop whose second is older than the newest sample by less than this has only read its clock
+ * before another loop took the sample; by more, the system's clock was set back. */
 #define SET_BACK_SECONDS 60
 
 typedef struct guarded_sample {

@@ -13,7 +13,7 @@
 
 typedef struct h2_sample {
     apr_int64_t second;          /* since 1970; 0: there is no sample */
-    apr_time_t since;            /* when its counts began: children of another size have others */
+    apr_time_t since;            /* h2_stats_since() of then: other counts are not comparable */
     apr_uint64_t requests;       /* counts until then */
     apr_uint64_t sent_bytes;
     apr_uint64_t received_bytes;

@@ -3,8 +3,9 @@
  * to date with each request. A loop that has connections reports about once a second while somebody
  * looks, and never else.
  *
- * The holder of the loop writes its report; any thread of any process asks for reports and reads
- * them. A reader that comes while one is written reads it again.
+ * The holder of the loop writes its report, and, with a lock of the child, that of a connection;
+ * any thread of any process asks for reports and reads them. A reader that comes while one is
+ * written reads it again.
  */
 #ifndef H2_REPORT_H
 #define H2_REPORT_H
@@ -23,7 +24,7 @@
 typedef struct h2_session_report {
     apr_int64_t id;              /* as in the logs */
     apr_time_t begun;            /* apr_time_now() of then */
-    apr_interval_time_t idle;    /* so long without a stream; 0: it has some */
+    apr_interval_time_t idle;    /* usec: so long without a stream; 0: it has some */
     apr_uint64_t streams;        /* that the client has opened, ever */
     apr_uint64_t sent_bytes;     /* to the socket, ever */
     apr_uint64_t pending_bytes;  /* that the socket has not taken */
@@ -41,9 +42,9 @@ typedef struct h2_stream_report {
     int is_closed;
     int is_sending;              /* has something to send, and a window */
     int is_shut;                 /* has something to send, and none */
-    int pushed_on;
-    int parent_id;               /* RFC 7540 */
-    int weight;
+    int pushed_on;               /* id of the stream that it was pushed for; 0: it was not */
+    int parent_id;               /* RFC 7540; 0: none */
+    int weight;                  /* 1 to 256 */
     int urgency;                 /* RFC 9218; -1: its client does not speak of it */
     int is_incremental;
     int status;                  /* of its response; 0: not there yet */
@@ -51,15 +52,15 @@ typedef struct h2_stream_report {
     apr_uint64_t received_bytes; /* of its body */
     apr_uint64_t sent_bytes;     /* of frames */
     apr_uint64_t waiting_bytes;  /* of its response, not yet sent */
-    apr_interval_time_t age;     /* since its head was complete */
-    apr_interval_time_t shut;    /* for want of a window, in all */
+    apr_interval_time_t age;     /* usec since its head was complete */
+    apr_interval_time_t shut;    /* usec for want of a window, in all */
     char request[H2_REPORT_TEXT_BYTES]; /* method and path */
 } h2_stream_report;
 
-/* A connection in detail, as the one of H2_REPORT_SESSIONS_MAX that was asked for. */
+/* The connection that was asked for, in detail. */
 typedef struct h2_connection_report {
     apr_time_t made;                /* apr_time_now() of then */
-    h2_session_report session;      /* whose id comes next */
+    h2_session_report session;      /* begins with its id: readers look at both first */
     apr_uint32_t our_settings[10];  /* by their numbers, RFC 9113, 6.5.2, RFC 8441 and RFC 9218 */
     apr_uint32_t their_settings[10];
     apr_int64_t is_acknowledged;            /* ours, by the client */
@@ -112,7 +113,7 @@ void h2_report_put_connection(int slot, const h2_connection_report *report);
 /* ---- who looks: any thread of any process ---- */
 
 /* Asks all loops for reports during the next seconds, and for this connection in detail (0: none);
- * waits until those that live have made one since, or most of a second has passed. */
+ * waits until each that has connections has made one lately (1.5 s), but no longer than 1.2 s. */
 void h2_report_ask(apr_int64_t connection_id);
 
 /* Gives a copy of the last report of a loop of a slot (see h2_stats_slots()). 0: there is none, or

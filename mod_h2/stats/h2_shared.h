@@ -11,7 +11,7 @@
 
 /* The parent, after each reading of the configuration: gives bytes of shared memory, zero at first,
  * mapped at the same address in all children. The same as before the graceful restart if key, bytes
- * and the version of the module are the same; *pis_new says whether. NULL: there is none to be had.
+ * and the version of the module are the same; else *pis_new is 1. NULL: there is none to be had.
  * Lives as long as the process, as children of the last generation may still use it. */
 void *h2_shared_create(server_rec *s, const char *key, apr_size_t bytes, int *pis_new);
 
@@ -19,10 +19,11 @@ void *h2_shared_create(server_rec *s, const char *key, apr_size_t bytes, int *pi
  * is written. */
 typedef _Atomic(apr_uint32_t) h2_shared_guard;
 
-/* A writer that has died in the middle of it is forgotten. Nobody else may write. */
+/* Before the first put of a new writer: one that has died in the middle of its own is forgotten.
+ * Nobody else may write. */
 void h2_shared_reset(h2_shared_guard *guard);
 
-/* The writer: puts a copy there. bytes: a multiple of 8, as both are aligned to 8. */
+/* The writer: puts a copy there. bytes: a multiple of 8; both are aligned to 8. */
 void h2_shared_put(h2_shared_guard *guard, void *to, const void *from, apr_size_t bytes);
 
 /* Anybody: takes a copy. 0: it is written all the time, or its writer has died. */

@@ -32,8 +32,8 @@ typedef struct h2_workers_stats {
 
 /* A child's slot. */
 typedef struct h2_stats_slot {
-    _Atomic(int) pid;            /* of the child that has it; 0: nobody */
-    _Atomic(int) generation;
+    _Atomic(int) pid;            /* of the child that has it; 0: nobody, -1: is being claimed */
+    _Atomic(int) generation;     /* of that child, as the MPM counts them */
     _Atomic(int) is_used;        /* somebody has, or had, it */
     h2_workers_stats workers;
     h2_stats *loops;             /* mapped at one address in all processes; fixed */

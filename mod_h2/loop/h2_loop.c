@@ -26,7 +26,8 @@ typedef struct h2_cond_wait {
  * condition variables end by it. */
 #define H2_LOOP_CLOCK_SET_USEC APR_USEC_PER_SEC
 
-/* prefork: so often it is asked whether the child is to end, as no signal is lost then. */
+/* prefork: so often it is asked whether the child is to end. Its signal ends poll, but not when it
+ * comes between the question and poll. */
 #define H2_LOOP_SINGLE_WAIT_USEC APR_USEC_PER_SEC
 
 static apr_int64_t slot_number(apr_time_t when)

@@ -42,7 +42,7 @@ struct h2_loop {
 
     apr_thread_mutex_t *lock;
     /* Guarded by the lock: */
-    const void *leader;    /* the thread that leads, NULL: nobody at the moment */
+    const void *leader;    /* the thread that leads, its h2_worker; NULL: nobody at the moment */
     h2_task *current;      /* the task on which the leader works */
     unsigned is_waiting : 1;   /* the leader is in poll */
     unsigned is_woken : 1;     /* and has been woken already */
@@ -55,14 +55,14 @@ struct h2_loop {
     apr_uint32_t id_count;     /* of h2_loop_next_id() */
     apr_time_t now;            /* when the lock was taken last, by h2_clock_now() */
     apr_time_t wall_offset;    /* the system's clock less that one, when poll returned last */
-    APR_RING_HEAD(h2_cond_waits, h2_cond_wait) cond_waits;
+    APR_RING_HEAD(h2_cond_waits, h2_cond_wait) cond_waits; /* who is in h2_loop_cond_wait() */
     apr_time_t wait_until;     /* when the leader in poll will look at timers */
     apr_time_t tick_at;        /* when the leader returns from poll if there are tasks; 0: never */
     apr_time_t retry_at;       /* when the starved are tried again, whatever happens */
-    APR_RING_HEAD(h2_task_ready, h2_task) ready;
+    APR_RING_HEAD(h2_task_ready, h2_task) ready;     /* have something to do */
     APR_RING_HEAD(h2_task_later, h2_task) later;     /* ready behind others, by ready_link */
     APR_RING_HEAD(h2_task_starved, h2_task) starved; /* requests of theirs found no thread */
-    APR_RING_HEAD(h2_task_slot, h2_task) slots[H2_LOOP_SLOTS];
+    APR_RING_HEAD(h2_task_slot, h2_task) slots[H2_LOOP_SLOTS]; /* the timer wheel */
     struct h2_task_slot fired; /* the tasks of a slot while it is worked through */
     apr_int64_t slot_done;     /* the last slot number that was worked through */
     char *scratch;             /* H2_LOOP_SCRATCH_BYTES, valid while the lock is held */
@@ -75,9 +75,8 @@ struct h2_loop {
     /* Any thread, atomically: tasks in the starved list. */
     volatile apr_uint32_t starved_count;
 
-    /* Any thread, atomically: odd while the leader runs or ends a request; read by the
-     * watchdog, which sees a request that takes long by the same odd number
-     * seen twice. */
+    /* Written by the leader and who deposes it, read by the watchdog, atomically: odd while the
+     * leader runs or ends requests. The same odd number seen twice is one that takes long. */
     volatile apr_uint32_t run_sequence;
 };
 
@@ -106,7 +105,8 @@ apr_status_t h2_loop_cond_wait(h2_loop *loop, apr_thread_cond_t *cond,
 /* Holder: what the system's clock shows now, within the time since poll returned last. */
 apr_time_t h2_loop_wall_time(const h2_loop *loop);
 
-/* Holder: a task joins the loop; socket is borrowed until the removal. */
+/* Holder: a task, whose memory is the caller's and is cleared, joins the loop; socket is borrowed
+ * until the removal. */
 void h2_loop_add(h2_loop *loop, h2_task *task, apr_socket_t *socket, void *owner);
 
 /* Holder: the task leaves the loop. Where the holder is not the leader, the task's
@@ -123,8 +123,8 @@ apr_status_t h2_loop_watch(h2_loop *loop, h2_task *task, apr_int16_t reqevents);
 /* Holder: the task has something to do. Wakes the leader if it is waiting. */
 void h2_loop_ready(h2_loop *loop, h2_task *task);
 
-/* Holder: when the task becomes due; 0: never. Moving a deadline back costs
- * nothing. */
+/* Holder: when the task becomes due, by loop->now; 0: never. To move a deadline to a later time
+ * costs nothing. */
 void h2_loop_deadline(h2_loop *loop, h2_task *task, apr_time_t when);
 
 /* Holder: a request of the task may find no thread; it is made ready again when

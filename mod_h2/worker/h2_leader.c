@@ -4,7 +4,8 @@
 
 #include <http_core.h>
 
-/* Ticks without any request after which the watchdog sleeps until it is woken. */
+/* After so many ticks in which no leader ran or ended a request, the watchdog sleeps until it is
+ * woken. */
 #define H2_WATCHDOG_IDLE_TICKS 100
 
 struct h2_watchdog {
@@ -98,8 +99,8 @@ int h2_leader_ensure_standby(h2_loop *loop, h2_workers *workers)
     h2_loop_unlock(loop);
     is_kept = h2_workers_keep(workers, H2_KEEP_STANDBY);
     h2_loop_lock(loop);
-    /* Only the leader asks for one, and it is the leader still: only a running
-     * request can lose it the lead. */
+    /* Only the leader asks, and only where there is none; without one nobody deposes it, so
+     * that it is the leader still. */
     loop->has_standby = is_kept;
     return is_kept;
 }
@@ -118,7 +119,7 @@ void h2_leader_resign(h2_loop *loop, h2_workers *workers)
     }
 }
 
-/* A leader that runs the same request as at the last tick is stuck in it. */
+/* A leader that runs the same request, or ends the same ones, as at the last tick is stuck. */
 static void depose_if_stuck(h2_watchdog *watchdog, h2_loop *loop, apr_uint32_t sequence)
 {
     int is_deposed;
@@ -135,7 +136,7 @@ static void depose_if_stuck(h2_watchdog *watchdog, h2_loop *loop, apr_uint32_t s
     }
 }
 
-/* Looks at each loop; returns non-zero if requests have run since last time. */
+/* Looks at each loop; returns non-zero if a leader has run or ended requests since last time. */
 static int tick(h2_watchdog *watchdog)
 {
     int i, is_busy = 0;

@@ -2,8 +2,7 @@
  * Leadership of a loop: who waits for its events. At most one thread leads a
  * loop; it gives the lead away before it may get stuck (h2_leader_detach), or
  * loses it to the watchdog when a request, or the end of some, takes longer than a
- * few milliseconds.
- * The decision is loop->leader, guarded by the loop's lock.
+ * few milliseconds. Who leads is said by loop->leader, guarded by the loop's lock.
  */
 #ifndef H2_LEADER_H
 #define H2_LEADER_H
@@ -19,8 +18,8 @@ typedef struct h2_watchdog h2_watchdog;
 /* Holder: is worker the leader of the loop? */
 #define h2_leader_is(leading_worker, of_loop) ((of_loop)->leader == (leading_worker))
 
-/* Any thread, no loop held: worker, which runs a request, may have to wait; if
- * it leads its loop, a standby leads it from now on. Does nothing otherwise.
+/* The worker itself, no loop held: the request that it runs may have to wait; if
+ * it leads its loop, the standby leads that from now on. Does nothing otherwise.
  * Returns non-zero if it has given the lead away. */
 int h2_leader_detach(h2_worker *worker);
 

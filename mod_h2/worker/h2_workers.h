@@ -68,7 +68,7 @@ struct h2_worker {
     APR_RING_ENTRY(h2_worker) link; /* spare or gone */
     apr_thread_cond_t *job_cond;
     h2_job job;
-    apr_time_t spare_since;
+    apr_time_t spare_since;         /* h2_clock_now() of then */
 };
 
 /* The thread itself: finds where its requests are counted, if that is not known yet. The parent may
@@ -80,7 +80,7 @@ typedef struct h2_workers_limits {
     int min_total;            /* threads that stay however long they idle */
     int max_total;
     int max_detached;         /* of these: in a request that runs beside the leaders */
-    apr_interval_time_t idle; /* of a thread above the minimum before it leaves */
+    apr_interval_time_t idle; /* usec of a thread above the minimum before it leaves */
     int first_slot;           /* of the scoreboard: where to show threads */
     int slot_count;           /* 0: none */
     int are_slots_ours;       /* no thread of the MPM uses them */

@@ -82,6 +82,19 @@ static void a_fresh_server_has_the_documented_defaults(void **state)
     assert_int_equal(conf->max_header_block_bytes, 0);
     assert_int_equal(conf->max_stream_errors, 8);
     assert_int_equal(conf->serialize_headers, 0);
+    assert_int_equal(conf->websockets, 0);
+    assert_int_equal(conf->resets.rate, 20);
+    assert_int_equal(conf->resets.burst, H2_CONFIG_UNSET);
+    assert_int_equal(conf->client_errors.rate, 10);
+    assert_int_equal(conf->client_errors.burst, H2_CONFIG_UNSET);
+    assert_int_equal(conf->control_frames.rate, 100);
+    assert_int_equal(conf->control_frames.burst, 1000);
+    assert_int_equal(conf->max_header_time, apr_time_from_sec(10));
+    assert_int_equal(conf->min_request_rate, 100);
+    assert_int_equal(conf->min_response_rate, 100);
+    assert_int_equal(conf->max_connection_requests, 0);
+    assert_int_equal(conf->max_connection_time, 0);
+    assert_int_equal(conf->server_timing, 0);
     assert_null(conf->push_rules);
     assert_int_equal(conf->set_fields, 0);
 }
@@ -97,6 +110,7 @@ static void a_fresh_directory_says_nothing(void **state)
     assert_int_equal(conf->early_hints, H2_CONFIG_UNSET);
     assert_int_equal(conf->priority_headers, H2_CONFIG_UNSET);
     assert_int_equal(conf->copy_files, H2_CONFIG_UNSET);
+    assert_int_equal(conf->server_timing, H2_CONFIG_UNSET);
     assert_int_equal(conf->push, H2_CONFIG_UNSET);
     assert_int_equal(conf->proxy_requests, H2_CONFIG_UNSET);
     assert_null(conf->push_resources);

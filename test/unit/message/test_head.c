@@ -346,7 +346,7 @@ static void other_repeated_names_are_merged_as_in_http_1(void **state)
     assert_string_equal(apr_table_get(table, "via"), "x");
 }
 
-/* Names are told apart by 64 bits at first: with 200 names these are all set. */
+/* Names are told apart by 256 bits at first: of 200 names some share one. */
 static void different_names_are_never_merged(void **state)
 {
     apr_table_t *table;

@@ -373,7 +373,7 @@ const command_rec h2_config_commands[] = {
            "1024 to 2147483647 (default: 65536)"),
     NUMBER("H2MinWorkers", min_workers,
            "threads for requests that each child keeps, 1 to 65535 "
-           "(default: two for each core)"),
+           "(default: two for each event loop)"),
     NUMBER("H2MaxWorkers", max_workers,
            "requests that run in threads of their own in each child at most, 1 to 65535 "
            "(default: one and a half for each thread of the MPM)"),

@@ -11,7 +11,6 @@
 
 #include <http_connection.h>
 #include <http_core.h>
-#include <http_protocol.h>
 #include <http_ssl.h>
 
 #define H2_NETWORK_FILTER "H2_NETWORK"

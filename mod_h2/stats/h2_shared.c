@@ -4,8 +4,6 @@
 
 #include <apr_shm.h>
 
-#include <http_core.h>
-
 /* How often a reader tries that finds a writer. */
 #define H2_SHARED_TRIES 100
 

@@ -2,8 +2,6 @@
 
 #include <apr_atomic.h>
 
-#include <http_core.h>
-
 /* After so many ticks in which no leader ran or ended a request, the watchdog sleeps until it is
  * woken. */
 #define H2_WATCHDOG_IDLE_TICKS 100

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <ap_mpm.h>
-#include <http_core.h>
 #include <mpm_common.h>
 
 #include "base/h2_clock.h"

@@ -60,6 +60,7 @@ install_in() {
     shift
     printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
     chmod 755 "$folder/usr/sbin/policy-rc.d"
+    with_network "$folder" apt-get -q update
     with_network "$folder" apt-get -q -y --no-install-recommends install "$@"
     rm "$folder/usr/sbin/policy-rc.d"
 }

@@ -87,6 +87,7 @@ make_debian_folder() {
     rm "$folder/restart.sh"
     "$root/scripts/package.d/news-to-changelog" "$root/NEWS" "${2:-1}" "$maintainer" \
         "$SOURCE_DATE_EPOCH" >"$folder/changelog"
+    chmod 644 "$folder/changelog"
 }
 
 # build_deb FOLDER TARBALL: the source and the binary package in FOLDER

@@ -208,6 +208,7 @@ static void write_children(request_rec *r, const h2_view *view)
 
     h2_html_begin_table(r, "Processes", "", "<th>process</th><th class=\"r\">generation</th>"
                         "<th class=\"r\">connections</th><th class=\"r\">idle</th>"
+                        "<th class=\"r\">parked</th>"
                         "<th class=\"r\">streams</th><th class=\"r\">waiting</th>"
                         "<th class=\"r\">running</th><th class=\"r\">tunnels</th>"
                         "<th class=\"r\">threads</th><th class=\"r\">idle</th>"

@@ -518,12 +518,14 @@ def test_only_get_and_head_are_taken(httpd, version):
 
 
 class Balanced(HTMLParser):
-    """Each element is closed by its own end tag, but for those that have none."""
+    """Each element is closed by its own end tag, but for those that have none; and each row of a
+    table has as many cells as its head."""
     VOID = {"meta", "link", "br", "hr", "img"}
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.open, self.count, self.scripts, self.ids = [], 0, 0, []
+        self.heads = self.cells = 0
 
     def handle_starttag(self, tag, attributes):
         self.count += 1
@@ -534,6 +536,10 @@ class Balanced(HTMLParser):
                    for name, value in attributes if name in ("href", "src"))
         self.ids += [value for name, value in attributes if name == "id"]
         self.scripts += tag == "script"
+        self.heads = 0 if tag == "table" else self.heads + (tag == "th")
+        self.cells = 0 if tag == "tr" else self.cells + (tag == "td")
+        if "colspan" in names:
+            self.cells = self.heads  # the only one
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -544,6 +550,7 @@ class Balanced(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open and self.open[-1] == tag, (tag, self.open, self.getpos())
+        assert tag != "tr" or self.cells in (0, self.heads), self.getpos()
         self.open.pop()
 
 

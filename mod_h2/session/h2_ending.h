@@ -1,5 +1,5 @@
 /*
- * How a session ends: GOAWAY in two steps, or with an error, or not at all.
+ * How a session ends: with GOAWAY in two steps, with GOAWAY for an error, or without one.
  *
  * Holder of the loop only.
  */
@@ -23,8 +23,9 @@ void h2_session_log_end(h2_session *session, apr_uint32_t error, const char *for
 /* The connection is of no use: aborts all streams, sends nothing. */
 void h2_session_abort(h2_session *session, apr_status_t rv);
 
-/* The child ends, or nobody has asked for long: GOAWAY in two steps where is_gentle,
- * else the last one. */
+/* No more requests are to come, as the child ends, the connection has had its number of them or
+ * its time, or nobody has asked for long: GOAWAY in two steps where is_gentle, else the last
+ * one. */
 void h2_session_drain(h2_session *session, int is_gentle);
 
 /* Is there nothing left that it could send or receive? */

@@ -100,7 +100,7 @@ static void fall(h2_flood *flood, h2_flood_cause cause, apr_int64_t rate, apr_ti
     if (pause > PAUSE_MAX) {
         pause = PAUSE_MAX;
     }
-    if (pause > 0) { /* else the clock was set back */
+    if (pause > 0) { /* a clock that goes back gives nothing, and takes nothing */
         account->level -= pause * rate;
     }
     account->level -= (apr_int64_t)relief * (MILLION / 100);

@@ -35,7 +35,7 @@ typedef struct h2_flood_account {
     apr_int64_t level;      /* millionths of an event */
     apr_time_t counted_at;  /* when it was level */
     apr_uint32_t work;      /* work_done of then */
-    apr_uint32_t total;     /* events, but for what useful work makes up for; no time */
+    apr_uint32_t total;     /* events, less what useful work makes up for, not time */
 } h2_flood_account;
 
 typedef struct h2_flood {

@@ -32,7 +32,7 @@ static void log_settings(h2_session *session, const nghttp2_settings *settings,
     }
 }
 
-/* What the fields of a head have in all, RFC 9113, 6.5.2. */
+/* How large the fields are in all, counted as RFC 9113, 6.5.2 does, and what they depend on. */
 static void log_headers(h2_session *session, const nghttp2_frame *frame, const char *direction)
 {
     const nghttp2_headers *headers = &frame->headers;

@@ -4,9 +4,6 @@
 
 #include <nghttp2/nghttp2.h>
 
-#define HEAD_BYTES       9
-#define DEPENDENCY_BYTES 5
-
 void h2_frame_scan_init(h2_frame_scan *scan)
 {
     memset(scan, 0, sizeof(*scan));
@@ -34,10 +31,10 @@ static apr_uint32_t wanted_of_payload(const unsigned char *head)
     apr_uint32_t wanted = 0;
 
     if (head[3] == NGHTTP2_PRIORITY) {
-        wanted = DEPENDENCY_BYTES;
+        wanted = H2_DEPENDENCY_BYTES;
     }
     else if (head[3] == NGHTTP2_HEADERS && (head[4] & NGHTTP2_FLAG_PRIORITY)) {
-        wanted = DEPENDENCY_BYTES + ((head[4] & NGHTTP2_FLAG_PADDED) ? 1 : 0);
+        wanted = H2_DEPENDENCY_BYTES + ((head[4] & NGHTTP2_FLAG_PADDED) ? 1 : 0);
     }
     return (wanted <= payload_bytes(head)) ? wanted : 0;
 }
@@ -54,7 +51,7 @@ static int is_usual(const h2_frame_scan *scan, const unsigned char *head)
 /* Of such a one, what is of use. */
 static void pass_usual(h2_frame_scan *scan, const unsigned char *head)
 {
-    scan->skip_bytes = HEAD_BYTES + payload_bytes(head);
+    scan->skip_bytes = H2_FRAME_HEADER_BYTES + payload_bytes(head);
     scan->type = NGHTTP2_HEADERS;
     scan->flags = head[4];
     scan->opened_id += 2;
@@ -82,7 +79,7 @@ static void note_head(h2_frame_scan *scan, const unsigned char *head)
 /* The payload's first bytes were wanted, and are there. */
 static void note_dependency(h2_frame_scan *scan)
 {
-    const unsigned char *bytes = scan->seen + scan->wanted_count - DEPENDENCY_BYTES;
+    const unsigned char *bytes = scan->seen + scan->wanted_count - H2_DEPENDENCY_BYTES;
 
     scan->dependency.is_exclusive = (bytes[0] & 0x80) != 0;
     scan->dependency.parent_id = stream_id_at(bytes);
@@ -95,8 +92,8 @@ static h2_scan_found take(h2_frame_scan *scan, unsigned char byte)
     h2_scan_found found = H2_SCAN_NOTHING;
 
     scan->seen[scan->seen_count++] = byte;
-    if (scan->seen_count == HEAD_BYTES) {
-        scan->wanted_count = (unsigned char)(HEAD_BYTES + wanted_of_payload(scan->seen));
+    if (scan->seen_count == H2_FRAME_HEADER_BYTES) {
+        scan->wanted_count = (unsigned char)(H2_FRAME_HEADER_BYTES + wanted_of_payload(scan->seen));
         note_head(scan, scan->seen);
         found = H2_SCAN_HEAD;
     }
@@ -105,7 +102,7 @@ static h2_scan_found take(h2_frame_scan *scan, unsigned char byte)
         found = H2_SCAN_DEPENDENCY;
     }
     if (scan->seen_count == scan->wanted_count) {
-        scan->skip_bytes = HEAD_BYTES + scan->length - scan->seen_count;
+        scan->skip_bytes = H2_FRAME_HEADER_BYTES + scan->length - scan->seen_count;
         scan->seen_count = 0;
         scan->wanted_count = 0;
     }
@@ -126,7 +123,8 @@ apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, ap
         }
         at += scan->skip_bytes;
         scan->skip_bytes = 0;
-        if (!scan->seen_count && length - at >= HEAD_BYTES && is_usual(scan, data + at)) {
+        if (!scan->seen_count && length - at >= H2_FRAME_HEADER_BYTES
+            && is_usual(scan, data + at)) {
             pass_usual(scan, data + at);
             continue;
         }
@@ -140,9 +138,9 @@ apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, ap
 apr_size_t h2_frame_scan_head_bytes(const h2_frame_scan *scan, h2_scan_found found)
 {
     if (found == H2_SCAN_HEAD) {
-        return HEAD_BYTES;
+        return H2_FRAME_HEADER_BYTES;
     }
-    return (scan->seen_count < HEAD_BYTES) ? scan->seen_count : 0;
+    return (scan->seen_count < H2_FRAME_HEADER_BYTES) ? scan->seen_count : 0;
 }
 
 static int is_in_field_block(const h2_frame_scan *scan)
@@ -159,7 +157,7 @@ unsigned h2_frame_scan_within(const h2_frame_scan *scan)
     if (is_in_field_block(scan)) {
         return scan->block_count + 1;
     }
-    if (scan->seen_count && scan->seen_count < HEAD_BYTES) {
+    if (scan->seen_count && scan->seen_count < H2_FRAME_HEADER_BYTES) {
         return scan->block_count + 2; /* what the head says is counted when it is complete */
     }
     return (scan->seen_count || (scan->skip_bytes && scan->type != NGHTTP2_DATA))

@@ -12,10 +12,14 @@
 #ifndef H2_FRAME_SCAN_H
 #define H2_FRAME_SCAN_H
 
+#include "base/h2_base.h"
 #include "message/h2_priority.h"
 
-/* The head of a frame, RFC 9113, 4.1, the length of padding, and the five bytes. */
-#define H2_FRAME_SCAN_BYTES (9 + 1 + 5)
+/* What PRIORITY consists of, and HEADERS may begin with: RFC 7540, 6.2 and 6.3. */
+#define H2_DEPENDENCY_BYTES 5
+
+/* The head of a frame, the length of padding, and a dependency. */
+#define H2_FRAME_SCAN_BYTES (H2_FRAME_HEADER_BYTES + 1 + H2_DEPENDENCY_BYTES)
 
 typedef enum {
     H2_SCAN_NOTHING,
@@ -40,8 +44,8 @@ typedef struct h2_frame_scan {
     unsigned is_opening : 1;                  /* HEADERS, for a stream above all others before */
 
     unsigned block_count;                     /* frames, but for CONTINUATION */
-    apr_uint32_t usual_count;                 /* requests that were nothing, and the size of */
-    apr_uint32_t usual_bytes;                 /* their field blocks, for who sets them to 0 */
+    apr_uint32_t usual_count;                 /* usual requests, and the size of their field */
+    apr_uint32_t usual_bytes;                 /* blocks; who counts them sets both to 0 */
     int opened_id;                            /* the highest id of the client's HEADERS; -1: none */
     int opened_before;                        /* what that was before the frame came */
 } h2_frame_scan;
@@ -50,8 +54,8 @@ typedef struct h2_frame_scan {
 void h2_frame_scan_init(h2_frame_scan *scan);
 
 /* Goes through the bytes that come next, and gives how many it has gone through: all, unless it
- * finds something, after which it stops. The usual request, a whole field block for the next
- * stream without a dependency, is nothing. */
+ * finds something, after which it stops. It does not stop for the usual request: a whole field
+ * block for the next stream, without a dependency. */
 apr_size_t h2_frame_scan_next(h2_frame_scan *scan, const unsigned char *data, apr_size_t length,
                               h2_scan_found *pfound);
 

@@ -14,9 +14,6 @@
 /* Of a GOAWAY, where H2MaxFrameSize lets a client send longer frames. */
 #define GOAWAY_BYTES_MAX H2_FRAME_BYTES_MIN
 
-/* What a PRIORITY frame has, RFC 9113, 6.3. */
-#define PRIORITY_BYTES 5
-
 /* What a client's frames meet on their stream. */
 typedef enum {
     OF_CONNECTION, /* stream 0 */
@@ -193,13 +190,14 @@ static int check_settings(h2_session *session, const h2_frame_scan *head)
 /* RFC 9113, 6.3. From version 1.65 on nghttp2 looks at nothing but the length. */
 static int check_priority(h2_session *session, const h2_frame_scan *head)
 {
-    if (!head->stream_id && head->length == PRIORITY_BYTES) {
+    if (!head->stream_id && head->length == H2_DEPENDENCY_BYTES) {
         return end(session, NGHTTP2_PROTOCOL_ERROR, "PRIORITY on the connection");
     }
     return h2_session_charge(session, H2_FLOOD_PRIORITY);
 }
 
-/* What there is no limit for beside this one. Returns 0 if the session is terminated. */
+/* A frame that may come on its stream: is it one too many of its kind, or is something else wrong
+ * with its head? Returns 0 if so: the session is terminated. */
 static int check_frame(h2_session *session, const h2_frame_scan *head)
 {
     switch (head->type) {
@@ -236,7 +234,7 @@ static int check_frame(h2_session *session, const h2_frame_scan *head)
     }
 }
 
-/* The client's side ends with this frame. */
+/* Notes whether the client's side of the stream ends with this frame. */
 static void note_end(h2_session *session, const h2_frame_scan *head)
 {
     int is_end = head->type == NGHTTP2_RST_STREAM

@@ -4,8 +4,6 @@
  */
 #include "session/h2_pack.h"
 
-#include <string.h>
-
 #include "session/h2_ending.h"
 #include "session/h2_memory.h"
 #include "session/h2_streams.h"

@@ -11,13 +11,13 @@
 /* The type of PRIORITY_UPDATE, RFC 9218, 7.1: nghttp2 leaves it to us. */
 #define H2_FRAME_PRIORITY_UPDATE 0x10
 
-/* Those for PRIORITY_UPDATE. */
+/* Registers with nghttp2 the callbacks for PRIORITY_UPDATE. */
 void h2_priorities_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* The head of the client's request is complete: its place in the order of sending. */
 void h2_session_prioritize(h2_session *session, h2_stream *stream);
 
-/* The client's SETTINGS, or a PRIORITY_UPDATE of its, has been received. */
+/* SETTINGS of the client have been received, or a PRIORITY_UPDATE. */
 void h2_session_note_settings(h2_session *session);
 void h2_session_note_update(h2_session *session, const nghttp2_frame_hd *hd);
 

@@ -24,7 +24,7 @@ void h2_session_push(h2_session *session, h2_stream *main, h2_promise *promises)
 /* The client may have said in its request what it has in its cache. */
 void h2_session_note_digest(h2_session *session, const h2_stream *stream);
 
-/* The same for a pushed one, by H2PushPriority. */
+/* The head of a pushed response is there: its place in the order of sending, by H2PushPriority. */
 void h2_session_place_pushed(h2_session *session, h2_stream *stream);
 
 #endif /* H2_PUSH_H */

@@ -3,8 +3,6 @@
  */
 #include "session/h2_receive.h"
 
-#include "base/h2_log.h"
-#include "base/h2_probe.h"
 #include "session/h2_dependencies.h"
 #include "session/h2_ending.h"
 #include "session/h2_gate.h"

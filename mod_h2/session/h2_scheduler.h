@@ -51,7 +51,8 @@ void h2_scheduler_set_priority(h2_scheduler *scheduler, h2_stream *stream,
                                const h2_priority *priority);
 
 /* A place without a stream: has those below it that depend on the stream of this id, which is
- * not open. Below all others' root, with the default weight. */
+ * not open. It begins beside all that share and have the default urgency, with the default
+ * weight. */
 void h2_scheduler_join_node(h2_scheduler *scheduler, h2_node *node, int id);
 
 /* A node that has joined, with all below it, to below parent, which is not below the node itself;

@@ -2,10 +2,7 @@
 
 #include <stdlib.h>
 
-#include <http_connection.h>
-
 #include "base/h2_clock.h"
-#include "base/h2_log.h"
 #include "base/h2_probe.h"
 #include "session/h2_dependencies.h"
 #include "session/h2_frames.h"

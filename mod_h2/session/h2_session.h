@@ -52,7 +52,8 @@ struct h2_session {
     apr_interval_time_t idle_timeout;  /* KeepAliveTimeout */
     apr_size_t header_list_bytes;      /* H2MaxHeaderListSize */
     int running_max;                   /* its share: threads that its requests may hold */
-    char tag[H2_SESSION_TAG_BYTES];    /* "ID-", before the ids of its streams; set in a loop */
+    char tag[H2_SESSION_TAG_BYTES];    /* "ID-", before the ids of its streams; fixed when it has
+                                        * joined its loop */
     unsigned tag_length;
     h2_session_origin origin;          /* likewise */
 
@@ -95,8 +96,9 @@ const char *h2_session_error_name(apr_uint32_t error);
 /* The version of nghttp2 that is in use. Any thread. */
 const char *h2_session_library_version(void);
 
-/* Gives a session on c, which nobody else uses from now on. Before it has been
- * added to the loop any thread may call it, after that it is the holder's. */
+/* Gives a session on c, which nobody else uses from now on. server: the vhost whose
+ * configuration holds. running_max: the session's share of threads. Until it has joined the loop
+ * it belongs to the calling thread, which may be any, and then to the holder. */
 apr_status_t h2_session_create(h2_session **psession, conn_rec *c, server_rec *server,
                                h2_loop *loop, int running_max);
 

@@ -4,11 +4,6 @@
 
 #include <scoreboard.h>
 
-#include "base/h2_clock.h"
-
-/* The last of h2_loop_report's stream_states: those that have no window. */
-#define STATE_SHUT 7
-
 static void copy_text(char *to, const char *text)
 {
     if (ap_extended_status && text) {
@@ -64,7 +59,7 @@ void h2_session_report_add(const h2_session *session, h2_loop_report *report)
         report->memory[H2_MEMORY_RESPONSES] += stream->exchange.out.memory_bytes;
         if (!stream->is_closed) {
             ++report->stream_states[stream->state];
-            report->stream_states[STATE_SHUT] += is_shut(stream);
+            report->stream_states[H2_REPORT_STATE_SHUT] += is_shut(stream);
         }
     }
 }

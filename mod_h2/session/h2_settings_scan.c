@@ -6,9 +6,6 @@
 #define FRAME_SIZE_MIN 16384u     /* 6.5.2 */
 #define FRAME_SIZE_MAX 16777215u
 
-/* RFC 9218, 2.1; older versions of nghttp2 have a name for it, too. */
-#define NO_RFC7540_PRIORITIES 9
-
 void h2_settings_scan_begin(h2_settings_scan *scan, apr_uint32_t payload_bytes)
 {
     scan->left_bytes = payload_bytes;
@@ -24,7 +21,7 @@ static apr_uint32_t check(const unsigned char *entry)
     switch (id) {
     case NGHTTP2_SETTINGS_ENABLE_PUSH:
     case NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL:
-    case NO_RFC7540_PRIORITIES:
+    case NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES:
         return (value > 1) ? NGHTTP2_PROTOCOL_ERROR : 0;
     case NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE:
         return (value > WINDOW_MAX) ? NGHTTP2_FLOW_CONTROL_ERROR : 0;

@@ -1,10 +1,8 @@
 /*
- * The streams of a session, from their first frame to the memory's end: waiting for a thread,
- * running, closed, done.
+ * The streams of a session, from their first frame until their memory is freed: waiting for a
+ * thread, running, closed, done.
  */
 #include "session/h2_streams.h"
-
-#include <http_log.h>
 
 #include "base/h2_log.h"
 #include "base/h2_probe.h"

@@ -12,7 +12,7 @@
 /* For conn/ and request/: */
 
 /* The stream that waits for a thread behind this one; NULL: the first. It stays in
- * the list. NULL: none, or none may be started any more. */
+ * the list. NULL: none, or none may be started for now, or any more. */
 h2_stream *h2_session_next_waiting(const h2_session *session, h2_stream *after);
 
 /* Do its requests hold its share of threads, running or being ended? The leader may
@@ -51,7 +51,7 @@ void h2_session_enter_stream(h2_session *session, h2_stream *stream, h2_stream *
 void h2_session_enter_waiting(h2_session *session, h2_stream *stream, apr_time_t now,
                               apr_time_t wall);
 
-/* Frees a stream that has never been started and is in no list of the loop, out of turn. */
+/* Frees a stream whose session has never been in a loop, and which has left the session's list. */
 void h2_session_drop_stream(h2_session *session, h2_stream *stream);
 
 /* The stream cannot go on, as the session ends or the client is not there any more. */

@@ -8,7 +8,7 @@
 
 #include "session/h2_session.h"
 
-/* Registers the callbacks of this half with nghttp2. */
+/* Registers them with nghttp2. */
 void h2_transmit_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* The same for sessions that pad frames, H2Padding. */

@@ -8,8 +8,8 @@
 
 #include "session/h2_session.h"
 
-/* Have its streams, or those of the child, as many threads for tunnels as such may have? Any
- * thread, but for other sessions' it may be another answer soon. */
+/* Have its streams, or those of the child, as many threads for tunnels as such may have? Sessions
+ * of other loops may change the answer at any time. */
 int h2_session_has_its_tunnels(const h2_session *session);
 
 /* A stream that is to be a tunnel gets a thread. 0: there are too many, its request is to be

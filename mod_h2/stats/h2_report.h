@@ -63,7 +63,7 @@ typedef struct h2_connection_report {
     h2_session_report session;      /* begins with its id: readers look at both first */
     apr_uint32_t our_settings[10];  /* by their numbers, RFC 9113, 6.5.2, RFC 8441 and RFC 9218 */
     apr_uint32_t their_settings[10];
-    apr_int64_t is_acknowledged;            /* ours, by the client */
+    apr_int64_t is_acknowledged;    /* ours, by the client */
     apr_int64_t our_window;         /* so much the client may send on the connection */
     apr_int64_t their_window;       /* so much we may */
     apr_uint64_t queued_frames;     /* not yet sent, but for DATA */
@@ -84,10 +84,14 @@ typedef enum {
     H2_MEMORY_USES
 } h2_memory_use;
 
+/* Where streams without a window are counted: beyond any h2_stream_state. */
+#define H2_REPORT_STATE_SHUT 7
+
 typedef struct h2_loop_report {
     apr_time_t made;             /* apr_time_now() of then */
     apr_uint64_t memory[H2_MEMORY_USES];
-    int stream_states[8];        /* open streams by h2_stream_state; [7]: those that are shut */
+    int stream_states[H2_REPORT_STATE_SHUT + 1]; /* open streams by h2_stream_state; those that
+                                                  * are shut have one more place */
     int session_count;           /* of the loop, and of them in sessions */
     int listed_count;
     h2_session_report sessions[H2_REPORT_SESSIONS_MAX];

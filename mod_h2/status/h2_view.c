@@ -68,7 +68,9 @@ static void add_report(h2_view *view, const h2_loop_report *report)
         view->memory[i] += report->memory[i];
     }
     for (i = 0; i < H2_VIEW_STATES; ++i) {
-        view->states[i] += (apr_uint64_t)report->stream_states[(i < H2_VIEW_STATES - 1) ? i : 7];
+        int state = (i < H2_VIEW_STATES - 1) ? i : H2_REPORT_STATE_SHUT;
+
+        view->states[i] += (apr_uint64_t)report->stream_states[state];
     }
     view->session_count += report->session_count;
     for (i = 0; i < report->listed_count; ++i) {

@@ -69,7 +69,7 @@ struct h2_stream {
     h2_dependency dependency;            /* as the client says, RFC 7540 */
     h2_stream *next_done;                /* after h2_session_take_done() */
     h2_stream_state state;
-    h2_head *head;
+    h2_head *head;                       /* of the request, while and after it is received */
     h2_head *trailers;                   /* of the request; NULL: none */
     h2_exchange exchange;
     apr_off_t in_bytes;                  /* of the body, received */
@@ -89,12 +89,12 @@ struct h2_stream {
     unsigned small_count;                /* DATA frames in a row that a small window has cut */
     unsigned is_waiting : 1;             /* in the session's waiting list */
     unsigned is_sending : 1;             /* known to the scheduler as one with output */
-    unsigned is_rejected : 1;            /* our RST_STREAM is submitted for its fields */
+    unsigned is_rejected : 1;            /* reset for an error of its client: it never starts */
     unsigned is_closed : 1;              /* nothing more is sent or received */
     unsigned is_head_submitted : 1;      /* the response's head is with nghttp2 */
     unsigned is_updated : 1;             /* PRIORITY or PRIORITY_UPDATE came while it was open */
     unsigned is_placed : 1;              /* its response has had its say in the order */
-    unsigned is_deferred : 1;            /* nghttp2 waits for h2_transmit to resume it */
+    unsigned is_deferred : 1;            /* nghttp2 waits for its turn: h2_pack.c resumes it */
     unsigned is_end_submitted : 1;       /* as trailers, for want of a window */
     unsigned is_end_sent : 1;            /* END_STREAM has been packed */
     unsigned is_end_seen : 1;            /* the client has sent END_STREAM or RST_STREAM */

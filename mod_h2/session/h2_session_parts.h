@@ -43,7 +43,8 @@ typedef struct {
 typedef struct {
     h2_frame_scan scan;
     h2_settings_scan settings_scan; /* h2_gate.c begins it */
-    h2_stream *stream;            /* whose field block is being decoded, NULL: nobody's */
+    h2_stream *stream;            /* whose field block is being decoded, NULL: nobody's;
+                                   * h2_streams.c, when it is closed */
     unsigned even_byte_in;        /* so many bytes on is the last one of a GOAWAY's id; 0: not */
     unsigned within_block;        /* what the scan was within then: h2_frame_scan_within() */
     apr_time_t within_since;      /* since then it waits for more of it */
@@ -66,7 +67,7 @@ typedef struct {
 
 /* Frames out; h2_pack.c and h2_transmit.c. */
 typedef struct {
-    h2_stream *turn;              /* who may give data to nghttp2 */
+    h2_stream *turn;              /* who may give data to nghttp2; h2_streams.c, likewise */
     int turn_frames;              /* how many frames of it still */
     apr_size_t turn_begun;        /* what used was when its turn began */
     char *pack;                   /* the scratch buffer while packing */

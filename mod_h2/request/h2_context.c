@@ -2,12 +2,9 @@
 
 #include <stdlib.h>
 
-#include <ap_mpm.h>
-#include <http_connection.h>
 #include <http_core.h>
 #include <mod_log_config.h>
 
-#include "request/h2_filters.h"
 #include "request/h2_habits.h"
 #include "session/h2_push.h"
 #include "session/h2_tunnels.h"

@@ -97,8 +97,8 @@ struct h2_context {
  * parent of all their pools; its allocator needs a lock. */
 void h2_context_init(apr_pool_t *pool, int loop_count);
 
-/* Holder: gives a context for the stream's request, with its secondary
- * connection set up as far as needs the session; NULL without memory. */
+/* Holder: gives a context for the stream's request, with a secondary connection that has all
+ * that it needs of the session; NULL without memory. */
 h2_context *h2_context_create(h2_session *session, h2_stream *stream);
 
 /* Holder: the stream has ended and so has the request; it is counted in the

@@ -1,6 +1,6 @@
 /*
  * What is remembered of requests: those that were slow last time are not run by
- * the leader again. A small table without collisions handling: a wrong guess
+ * the leader again. A small table, in which several requests may share a place: a wrong guess
  * costs a thread switch, or a few milliseconds once.
  *
  * One table for each loop; holder only.

@@ -2,7 +2,6 @@
 
 #include <http_protocol.h>
 
-#include "base/h2_log.h"
 #include "request/h2_interim.h"
 #include "request/h2_output.h"
 #include "request/h2_preload.h"

@@ -11,7 +11,6 @@
 #include <util_script.h>
 
 #include "base/h2_base.h"
-#include "base/h2_log.h"
 #include "config/h2_config.h"
 #include "request/h2_context.h"
 #include "request/h2_interim.h"

@@ -6,8 +6,7 @@
  * an error; a field that cannot be sent, or is beyond a limit, is dropped, and the
  * rest of the head is taken. It reads the heads of an nph script as well.
  *
- * Owner: the secondary connection's output filter, in the pool given at
- * creation. Runner of the request only.
+ * Owned by the context, in the pool given at creation. Runner of the request only.
  */
 #ifndef H2_INTERIM_H
 #define H2_INTERIM_H

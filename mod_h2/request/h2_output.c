@@ -6,7 +6,6 @@
 
 #include <http_protocol.h>
 
-#include "base/h2_log.h"
 #include "message/h2_server_timing.h"
 #include "request/h2_pump.h"
 #include "session/h2_push.h"

@@ -3,7 +3,6 @@
 #include <apr_uri.h>
 
 #include <http_protocol.h>
-#include <http_request.h>
 
 #include "message/h2_cache_digest.h"
 #include "message/h2_link.h"
@@ -227,7 +226,7 @@ static h2_promise **place_for(h2_context *context, apr_uint64_t url_hash)
 }
 
 void h2_preload_add(h2_context *context, const request_rec *r, const char *target, const char *as,
-                 int is_critical)
+                    int is_critical)
 {
     const h2_head *main = context->exchange->head;
     const char *authority = h2_head_authority(main);

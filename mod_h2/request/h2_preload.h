@@ -18,9 +18,9 @@ int h2_preload_is_wanted(const h2_context *context, const request_rec *r);
 void h2_preload_add_links(h2_context *context, const request_rec *r, const apr_table_t *fields);
 
 /* Adds one resource. target: a URI reference. as: the kind of resource in a link's words,
- * NULL: not known. */
+ * NULL: not known. is_critical: it is to be sent before the response. */
 void h2_preload_add(h2_context *context, const request_rec *r, const char *target, const char *as,
-                 int is_critical);
+                    int is_critical);
 
 /* Tells the client how its Accept-Push-Policy was understood. */
 void h2_preload_set_policy(const h2_context *context, request_rec *r);

@@ -6,12 +6,10 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <http_vhost.h>
 #include <mod_log_config.h>
 #include <scoreboard.h>
 
 #include "base/h2_clock.h"
-#include "base/h2_log.h"
 #include "request/h2_backend.h"
 #include "request/h2_filters.h"
 #include "request/h2_habits.h"

@@ -3,7 +3,6 @@
  * head, H2_OUT takes its body and the interim responses.
  */
 #include "base/h2_base.h"
-#include "base/h2_log.h"
 #include "base/h2_text.h"
 
 #include <http_connection.h>

@@ -5,7 +5,6 @@
 
 #include <apr_portable.h>
 
-#include "base/h2_log.h"
 #include "message/h2_websocket.h"
 #include "request/h2_output.h"
 

@@ -2,7 +2,7 @@
  * Charts as SVG within the page, drawn by the server: lines over the last minutes, and bars. Their
  * texts are HTML beside them, so that they stay readable at any width.
  *
- * Called by the one that runs the request.
+ * Called by the one that runs the request. All strings are HTML, as in h2_html.h.
  */
 #ifndef H2_CHARTS_H
 #define H2_CHARTS_H
@@ -52,7 +52,7 @@ void h2_chart_begin_times(request_rec *r);
 void h2_chart_time(request_rec *r, const char *name, const char *help, const h2_durations *times);
 void h2_chart_end_times(request_rec *r);
 
-/* Writes a bar of a row of bars: part of whole. text: what it is, and as HTML, how much. */
+/* Writes a bar of a row of bars: part of whole. name: what it is; text: how much. */
 void h2_chart_bar(request_rec *r, const char *name, const char *text, apr_uint64_t part,
                   apr_uint64_t whole, const char *color);
 

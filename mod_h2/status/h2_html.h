@@ -1,8 +1,8 @@
 /*
  * The frame of a page of status/, and figures as people read them.
  *
- * Called by the one that runs the request. What is given as text is escaped here unless it says
- * otherwise.
+ * Called by the one that runs the request. Only the title of a page is text, and escaped here. All
+ * other strings are HTML: who has text that is not ours escapes it before (h2_escape.h).
  */
 #ifndef H2_HTML_H
 #define H2_HTML_H
@@ -10,18 +10,18 @@
 #include "base/h2_base.h"
 
 /* Writes all that comes before the main part's content, and the fields of the response: a
- * Content-Security-Policy that allows this page's own style and script and nothing else. details:
- * as HTML, below the title. refresh: seconds between two readings without script; 0: none. */
+ * Content-Security-Policy that allows this page's own style and script and nothing else. title:
+ * text. details: below it. refresh: seconds between two readings without script; 0: none. */
 void h2_html_begin(request_rec *r, const char *title, const char *details, int refresh);
 
 /* Writes all that comes after it. */
 void h2_html_end(request_rec *r);
 
-/* A figure with what it is, and what belongs to it, as HTML. kind: a class, "" for none. */
+/* A figure with what it is, and what belongs to it. kind: a class, "" for none. */
 void h2_html_tile(request_rec *r, const char *label, const char *value, const char *more,
                   const char *kind);
 
-/* A part with a table in it. intro: as HTML; "": none. heads: as HTML, cells of its head. */
+/* A part with a table in it. intro: "": none. heads: cells of its head. */
 void h2_html_begin_table(request_rec *r, const char *title, const char *intro, const char *heads);
 void h2_html_end_table(request_rec *r);
 

@@ -1,6 +1,5 @@
 #include "status/h2_status.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <http_protocol.h>

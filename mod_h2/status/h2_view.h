@@ -7,8 +7,6 @@
 #ifndef H2_VIEW_H
 #define H2_VIEW_H
 
-#include <sys/types.h>
-
 #include "base/h2_base.h"
 #include "stats/h2_history.h"
 #include "stats/h2_report.h"

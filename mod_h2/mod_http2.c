@@ -4,7 +4,6 @@
 
 #include <mpm_common.h>
 
-#include "config/h2_config.h"
 #include "config/h2_directives.h"
 #include "config/h2_draft.h"
 #include "config/h2_dump.h"

@@ -3,8 +3,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <apr_atomic.h>
-
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <http_main.h>

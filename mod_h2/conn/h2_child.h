@@ -14,7 +14,7 @@
 #include "worker/h2_leader.h"
 #include "worker/h2_workers.h"
 
-/* More loops than this share one accept queue to no good. */
+/* More loops than this bring nothing, as one accept queue feeds them all. */
 #define H2_CHILD_LOOPS_MAX 16
 
 typedef struct h2_child {

@@ -1,7 +1,6 @@
 #include "conn/h2_closing.h"
 
 #include <http_connection.h>
-#include <http_core.h>
 
 #include "session/h2_timers.h"
 

@@ -60,8 +60,8 @@ static int begin_request(h2_session *session, const nghttp2_frame_hd *hd)
         h2_log(APLOG_INFO, 0, session->c, H2_ID_FMT "H2MaxConnectionRequests (%d) have come: the "
                "connection ends when they are answered", session->c->id, id, most);
     }
-    /* Streams that were reset and still have a thread count as well: a client
-     * cannot have more work done by resetting. */
+    /* With the streams that were reset and still have a thread there may be twice as many: a client
+     * cannot have ever more work done by resetting. */
     if (session->state == H2_SESSION_CLOSING
         || session->count.open - session->count.pushed >= session->conf->max_session_streams
         || (session->count.all - session->count.pushed) / 2

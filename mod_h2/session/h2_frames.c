@@ -191,7 +191,7 @@ static int on_invalid_frame_recv(nghttp2_session *ngh2, const nghttp2_frame *fra
     h2_log(APLOG_DEBUG, 0, session->c, H2_ID_FMT "a frame of the client is invalid: %s",
            session->c->id, (int)frame->hd.stream_id, nghttp2_strerror(error));
     if (stream) {
-        h2_session_reject_waiting(session, stream);
+        h2_session_reject_waiting(stream);
     }
     return 0;
 }

@@ -57,9 +57,8 @@ static void leave_waiting(h2_stream *stream)
     }
 }
 
-void h2_session_reject_waiting(h2_session *session, h2_stream *stream)
+void h2_session_reject_waiting(h2_stream *stream)
 {
-    (void)session;
     stream->is_rejected = 1;
     leave_waiting(stream);
 }

@@ -38,7 +38,7 @@ void h2_session_release(h2_session *session, h2_stream *stream);
 /* Within session/: */
 
 /* The client has made an error on the stream: it does not start any more. */
-void h2_session_reject_waiting(h2_session *session, h2_stream *stream);
+void h2_session_reject_waiting(h2_stream *stream);
 
 /* nghttp2 has closed the stream: takes it out of all lists but the session's. */
 void h2_session_stream_closed(h2_session *session, h2_stream *stream, apr_uint32_t error);

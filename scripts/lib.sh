@@ -18,6 +18,11 @@ say() {
     printf '%s\n' "$*"
 }
 
+# usage: the comment at the top of the script that sources this file
+usage() {
+    sed -n '2,/^\./s/^# \{0,1\}//p' "$0"
+}
+
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1

@@ -165,7 +165,7 @@ def one_liners():
 def test_the_one_liners_of_the_page_can_be_run(number, kernel_lets_trace):
     programs = one_liners()
     assert len(programs) == 8
-    program = programs[number].replace("/usr/lib/apache2/modules/mod_h2/mod_http2.so",
+    program = programs[number].replace("/usr/lib/apache2/modules/mod_http2.so",
                                        str(env.module_so()))
     assert str(env.module_so()) in program
     process = bpftrace("-e", program + " interval:ms:100 { exit(); } END { printf(\"its end\"); }")

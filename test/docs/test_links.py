@@ -63,6 +63,18 @@ def test_files_of_ours_that_a_page_names_are_there(name):
         assert (ROOT / path).exists() or (page.path.parent / path).exists(), "%s: %s" % (name, path)
 
 
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/contributing.md",
+                                  "docs/glossary.md", "docs/threads.md"])
+def test_functions_that_a_page_for_developers_names_are_there(name):
+    """Ours, or httpd's and APR's that we call."""
+    sources = [path for folder in ("mod_h2", "test") for path in (ROOT / folder).rglob("*.[ch]")]
+    scripts = (ROOT / "test").rglob("*.py")
+    known = set(re.findall(r"\w+", " ".join(p.read_text() for p in [*sources, *scripts])))
+    named = {span[:-2] for _, span in SPAN.findall(Page(name).without_blocks())
+             if re.fullmatch(r"\w+\(\)", span)}
+    assert sorted(named - known) == []
+
+
 def test_each_page_can_be_reached_from_readme():
     """By links, not by knowing its name."""
     seen, to_see = set(), ["README.md"]

@@ -65,10 +65,11 @@ copy_sources() {
     source_files | tar -C "$root" -cf - -T - | tar -C "$1" --no-same-owner -xf -
 }
 
-# make_tarball FOLDER FILE: from a copy of the sources, in which nothing else lies
+# make_tarball FOLDER FILE: from a copy of the sources, in which nothing else lies. Left to itself,
+# autoreconf takes libtool's macros from one place or the other, as the clock has it.
 make_tarball() {
     copy_sources "$1"
-    (cd "$1" && autoreconf -i && ./configure && make dist)
+    (cd "$1" && libtoolize --copy && autoreconf -i && ./configure && make dist)
     mv "$1/${2##*/}" "$2"
 }
 

@@ -423,8 +423,8 @@ static int switch_protocol(conn_rec *c, request_rec *r, server_rec *s, const cha
     if (r && h2_child_get()->is_async) {
         apr_pool_pre_cleanup_register(r->pool, c, keep_connection);
     }
-    else if (r) {
-        serve_on_this_thread(c, connection);
+    else if (r && serve_on_this_thread(c, connection) != OK) {
+        c->aborted = 1; /* the client waits for HTTP/2, which it cannot have */
     }
     return OK;
 }

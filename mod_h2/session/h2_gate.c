@@ -92,6 +92,9 @@ static verdict judge(const h2_frame_scan *head, stream_past past)
     }
 }
 
+/* They are counted one by one. */
+_Static_assert((int)H2_FLOOD_CAUSES == H2_STATS_FLOODS, "a count for each cause");
+
 int h2_session_charge(h2_session *session, h2_flood_cause cause)
 {
     h2_flood_limit limit;

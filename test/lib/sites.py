@@ -180,3 +180,20 @@ def tree(path):
     return found
 
 
+class Visitor:
+    """Somebody with cookies; keeps every response."""
+
+    def __init__(self, ask):
+        self.ask, self.cookies, self.said = ask, {}, []
+
+    def __call__(self, method, path, headers=(), body=b""):
+        fields = list(headers)
+        if self.cookies:
+            fields.append(("cookie", "; ".join("%s=%s" % item for item in self.cookies.items())))
+        response = self.ask(method, path, fields, body)
+        for name, value in response.fields:
+            if name == "set-cookie":
+                cookie, _, content = value.partition(";")[0].partition("=")
+                self.cookies[cookie] = content
+        self.said.append(("%s %s" % (method, path), response))
+        return response

@@ -147,22 +147,10 @@ def multipart(fields, content=None):
     return [("content-type", "multipart/form-data; boundary=limit")], body + b"--limit--\r\n"
 
 
-class User:
-    """Somebody with cookies; keeps every response."""
-
-    def __init__(self, ask):
-        self.ask, self.cookies, self.said = ask, {}, []
-
+class User(sites.Visitor):
     def __call__(self, method, path, headers=(), body=b"", status=200):
         fields = [*headers, ("referer", self.ask.origin + path)]
-        if self.cookies:
-            fields.append(("cookie", "; ".join("%s=%s" % item for item in self.cookies.items())))
-        response = self.ask(method, path, fields, body)
-        for name, value in response.fields:
-            if name == "set-cookie":
-                cookie, _, content = value.partition(";")[0].partition("=")
-                self.cookies[cookie] = content
-        self.said.append(("%s %s" % (method, path), response))
+        response = super().__call__(method, path, fields, body)
         assert response.status == status, (method, path, response.status, response.text[:2000])
         return response
 

@@ -221,26 +221,7 @@ def server(servers, wordpress):
     return servers.get("wordpress", "event", sites.both_vhosts(config), modules=["proxy_fcgi"])
 
 
-class Visitor:
-    """Somebody with cookies; keeps every response."""
-
-    def __init__(self, ask):
-        self.ask = ask
-        self.cookies = {}
-        self.said = []
-
-    def __call__(self, method, path, headers=(), body=b""):
-        fields = list(headers)
-        if self.cookies:
-            fields.append(("cookie", "; ".join("%s=%s" % c for c in self.cookies.items())))
-        response = self.ask(method, path, fields, body)
-        for name, value in response.fields:
-            if name == "set-cookie":
-                cookie, _, content = value.partition(";")[0].partition("=")
-                self.cookies[cookie] = content
-        self.said.append(("%s %s" % (method, path), response))
-        return response
-
+class Visitor(sites.Visitor):
     def get(self, path, status=200):
         response = self("GET", path)
         assert response.status == status, (path, response.status, response.text[-2000:])

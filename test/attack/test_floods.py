@@ -231,6 +231,8 @@ def test_an_empty_data_flood_ends_the_connection(attack):
 
 @pytest.mark.row(9)
 def test_an_empty_data_flood_on_a_stream_that_the_server_reset_ends_the_connection(attack):
+    if env.nghttp2_version() > (1, 64, 0):
+        pytest.skip("1.70 ends the connection where it has reset the stream before")
     client = attack.connect()
     stream = client.request(attack.path("read"), method="POST", end=False)
     client.send(window_update(stream, MAX_WINDOW))

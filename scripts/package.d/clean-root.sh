@@ -7,8 +7,12 @@ clean_root_reason() {
     unshare -m -n -p -f true 2>/dev/null || echo "this machine allows no namespaces"
 }
 
+# The archive that this machine's apt takes Debian 12 from.
 clean_root_mirror() {
-    echo "${MIRROR:-http://deb.debian.org/debian}"
+    local mirror=${MIRROR:-}
+    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' \
+        'Component: main' 'Created-By: Packages' 2>/dev/null | head -n 1)
+    echo "${mirror%/}"
 }
 
 # unpack_root FOLDER NAME: from the cache. NAME_root makes it where it is not there.
@@ -31,6 +35,7 @@ unpack_root() {
 base_root() {
     local mirror
     mirror=$(clean_root_mirror)
+    [ -n "$mirror" ] || { echo "apt has no Debian 12: say whence, MIRROR=..." >&2; return 1; }
     debootstrap --variant=minbase --include=ca-certificates bookworm "$1" "$mirror"
     cat >"$1/etc/apt/sources.list" <<LIST
 deb $mirror bookworm main
